@@ -9,7 +9,9 @@ A component is a deterministic function of its inputs: it opens no socket and re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from bot.model.actions import Action, Instance
 from bot.model.contract import Contract
@@ -23,9 +25,12 @@ from bot.model.intents import (
     WireResponse,
 )
 from bot.model.market import Bar, ConvertedBar, MinuteBar, Quote, Trade
-from bot.model.orders import Fill, Order, Position
+from bot.model.orders import Account, Fill, Order, Position
 from bot.model.quantities import Ticks, TsNs
 from bot.model.risk import RiskView
+
+
+Lane = Literal["safety", "entry", "read", "background"]
 
 
 class Component(Protocol):
@@ -300,4 +305,72 @@ class JournalSink(Protocol):
 
     def append(self, component: str, op: str, unit: str, args: Any, output: Any, ns: int) -> None:
         """One call: its inputs, its output and the nanoseconds the authority took."""
+        ...
+
+
+class OpenOrders(msgspec.Struct, frozen=True):
+    """Working orders; `complete` is false when suspended children could not be asked for."""
+
+    orders: tuple[Order, ...]
+    complete: bool
+
+
+class VenueRest(Protocol):
+    """The venue's REST side as the bot's own code sees it; implemented by bot/gateway.
+
+    A read returns data or raises VenueUnreachable, VenueRefused, ProtocolError or AuthError; never an
+    empty value for a failure. Reads retry inside their deadline, `send` transmits once (and once more
+    after a 401, with a refreshed token).
+    """
+
+    async def send(self, request: PlannedRequest, lane: Lane) -> WireResponse:
+        """Transmit one mutation. `failure="budget"` means that nothing was sent."""
+        ...
+
+    async def accounts(self, lane: Lane = "read") -> list[Account]: ...
+
+    async def contracts(self) -> list[Contract]:
+        """The active contracts (`Contract/available`)."""
+        ...
+
+    async def contract(self, contract_id: str) -> Contract: ...
+
+    async def open_orders(self, account_id: int, lane: Lane = "read") -> OpenOrders:
+        """Statuses 1, 6, 7, 8 through `Order/v2/query`, paged; else `searchOpen`, incomplete."""
+        ...
+
+    async def orders_since(self, account_id: int, start: TsNs, lane: Lane = "read") -> list[Order]:
+        """`Order/search` from `start`."""
+        ...
+
+    async def positions(self, account_id: int, lane: Lane = "read") -> list[Position]: ...
+
+    async def fills(self, account_id: int, start: TsNs, lane: Lane = "read") -> list[Fill]:
+        """`Trade/search` from `start`, oldest first, voided ones included."""
+        ...
+
+    async def bars(
+        self,
+        contract_id: str,
+        timeframe: str,
+        start: TsNs,
+        end: TsNs,
+        limit: int,
+        partial: bool = False,
+    ) -> list[MinuteBar]:
+        """`History/retrieveBars` for `1s`-style, `1m`, `1h` and `1d` units; ascending, deduplicated."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to send for one account: an operating-system lock and the authority epoch in it."""
+
+    @property
+    def account_id(self) -> int: ...
+
+    @property
+    def epoch(self) -> int: ...
+
+    def valid(self) -> bool:
+        """True while this process holds the lock and its epoch is the newest."""
         ...
