@@ -1,0 +1,1 @@
+"""Where the paper gateway's prices come from: a seeded walk or a recorded tape behind one protocol."""
