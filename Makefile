@@ -1,0 +1,44 @@
+# Every task has one definition, here. `make help` lists them.
+PY := .venv/bin/python
+SYSTEM_PYTHON ?= python3
+ARGS ?=
+WORK ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-test install-perf run test test-python test-rust lint perf clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: ## set up what running needs (virtual environment, packages, Cython, Rust)
+	@$(SYSTEM_PYTHON) install.py run
+
+install-test:
+	@$(SYSTEM_PYTHON) install.py test
+
+install-perf:
+	@$(SYSTEM_PYTHON) install.py perf
+
+run: install ## a paper session: PostgreSQL, gateway, bot and shadow worker, then the report (ARGS="--seed 2")
+	@$(PY) -m bot rehearse $(ARGS)
+
+test: install-test lint test-rust test-python ## everything: lints, Rust tests, Python tests
+
+test-python:
+	@$(PY) -m pytest $(ARGS)
+
+test-rust:
+	@if command -v cargo >/dev/null; then cd rust && cargo test --locked --workspace --quiet; \
+	 else echo "no cargo: the Rust tests were not run"; test -z "$$CI"; fi
+
+lint: ## ruff, mypy strict, import contracts, stub test, clippy, sealed crates
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+	@.venv/bin/lint-imports
+	@if $(PY) -c 'import trading_bot_core' 2>/dev/null; then $(PY) -m mypy.stubtest trading_bot_core; fi
+	@if command -v cargo >/dev/null; then cd rust && cargo fmt --check && cargo clippy --locked --workspace --all-targets --quiet -- -D warnings; fi
+
+perf: install-perf ## benchmarks against the Python authority and named peers (WORK=market_data for one part)
+	@$(PY) -m perf.run $(if $(WORK),--work $(WORK))
+
+clean: ## remove builds and caches; state in var/ stays
+	rm -rf .venv build rust/target bot/accelerated/*.c bot/accelerated/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
