@@ -106,7 +106,11 @@ class PaperClock:
 
 
 class VirtualClock:
-    """Time that moves only by `advance`; host time moves along. Sleepers wake in order of deadline."""
+    """Time that moves only when it is told to; host time moves along.
+
+    Sleepers wake in order of deadline, then of arrival. A simulation's event loop moves it from one due
+    instant to the next (`next_due`, `move_to`); a test on a real loop moves it with `advance`.
+    """
 
     rate = 1.0
 
@@ -125,7 +129,7 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._order += 1
-        deadline = self._elapsed + int(seconds * SECOND)
+        deadline = self._elapsed + max(0, round(seconds * SECOND))
         heapq.heappush(self._sleepers, (deadline, self._order, future))
         await future
 
@@ -138,15 +142,26 @@ class VirtualClock:
     async def host_sleep(self, seconds: float) -> None:
         await self.sleep(seconds)
 
+    def next_due(self) -> int | None:
+        """Elapsed ns of the earliest sleeper, None when nobody sleeps."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return self._sleepers[0][0] if self._sleepers else None
+
+    def move_to(self, elapsed_ns: int) -> None:
+        """Be at `elapsed_ns` after the start, never backwards, and wake who is due by then."""
+        self._elapsed = max(self._elapsed, elapsed_ns)
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+            future = heapq.heappop(self._sleepers)[2]
+            if not future.done():
+                future.set_result(None)
+
     async def advance(self, seconds: float) -> None:
         """Move time forward, waking each sleeper at its own instant and letting it run."""
         target = self._elapsed + int(seconds * SECOND)
-        while self._sleepers and self._sleepers[0][0] <= target:
-            deadline, _, future = heapq.heappop(self._sleepers)
-            self._elapsed = max(self._elapsed, deadline)
-            if not future.done():
-                future.set_result(None)
+        while (due := self.next_due()) is not None and due <= target:
+            self.move_to(due)
             for _ in range(3):
                 await asyncio.sleep(0)
-        self._elapsed = target
+        self.move_to(target)
         await asyncio.sleep(0)

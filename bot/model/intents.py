@@ -56,7 +56,11 @@ class IntentBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceOrder(IntentBase, frozen=True, kw_only=True, tag_field="op", tag="place"):
-    """A new order. `kind` is the tag's two letters (bot.md §7.2); `reference` the signal's price."""
+    """A new order. `kind` is the tag's two letters (bot.md §7.2); `reference` the signal's price.
+
+    `legs` says who keeps the bracket: `native` sends it with the order, `client` leaves it out of the
+    request and the bot places the stop when the entry fills (bot.md §7.5).
+    """
 
     kind: str
     side: int
@@ -67,6 +71,7 @@ class PlaceOrder(IntentBase, frozen=True, kw_only=True, tag_field="op", tag="pla
     bracket: Bracket | None = None
     reference: Ticks | None = None
     reduce: bool = False
+    legs: Literal["native", "client"] = "native"
 
     @property
     def tag(self) -> str:
