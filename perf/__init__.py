@@ -1,0 +1,1 @@
+"""Benchmarks against the Python authority and named peers: `python -m perf.run`."""
