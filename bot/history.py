@@ -1,0 +1,81 @@
+"""Closed bars from the venue for the engine, at start and after a gap (bot.md §11.5).
+
+Minutes come as they are, longer frames are converted from closed minute bars; days from closed hour bars,
+which hold the same prints and cost one request instead of two pages of minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from bot.calendar.sessions import SessionCalendar
+from bot.calendar.timeframes import parse_timeframe
+from bot.clock import Clock
+from bot.model.market import Bar, ConvertedBar, MinuteBar
+from bot.model.quantities import TsNs
+from bot.model.times import HOUR, MINUTE
+from bot.ports import BarConverter, VenueRest
+
+PAGE = 20_000
+MAX_PAGES = 5
+DAY = 24 * HOUR
+
+
+class HistoryLoader:
+    """Fetches, converts and hands on closed bars. `keep` receives each series (for the store)."""
+
+    def __init__(
+        self, rest: VenueRest, convert: BarConverter, calendar: SessionCalendar, clock: Clock,
+        keep: Callable[[str, str, Sequence[Bar]], None],
+    ) -> None:  # fmt: skip
+        self._rest, self._convert, self._calendar, self._clock = rest, convert, calendar, clock
+        self._keep = keep
+
+    async def series(
+        self, contract_id: str, timeframe: str, start: TsNs, end: TsNs | None = None
+    ) -> list[Bar]:
+        """Closed bars with `start <= bar.start` and `bar.end <= end` (default: now), ascending.
+
+        Raises BadTimeframe, VenueUnreachable, VenueRefused, ProtocolError.
+        """
+        until = self._clock.now() if end is None else end
+        base = "1h" if timeframe in {"1d", "1w"} else "1m"
+        source = await self._fetch(contract_id, base, start, until)
+        if timeframe == base:
+            step = HOUR if base == "1h" else MINUTE
+            bars = [closed_bar(contract_id, timeframe, bar, TsNs(bar.start + step)) for bar in source]
+        else:
+            bars = [
+                closed_bar(contract_id, timeframe, bar, bar.end)
+                for bar in self._convert(source, timeframe, start, until)
+                if bar.end <= until
+            ]
+        self._keep(contract_id, timeframe, bars)
+        return bars
+
+    async def several(self, contract_id: str, wanted: Sequence[tuple[str, TsNs]]) -> dict[str, list[Bar]]:
+        """Several frames of one contract at once: `(timeframe, start)` to bars by timeframe."""
+        found = await asyncio.gather(*(self.series(contract_id, frame, start) for frame, start in wanted))
+        return {frame: bars for (frame, _), bars in zip(wanted, found, strict=True)}
+
+    async def _fetch(self, contract_id: str, base: str, start: TsNs, end: TsNs) -> list[MinuteBar]:
+        step = parse_timeframe(base).seconds * 1_000_000_000
+        pages: list[list[MinuteBar]] = []
+        until = end
+        for _ in range(MAX_PAGES):
+            page = await self._rest.bars(contract_id, base, start, until, PAGE)
+            pages.append([bar for bar in page if bar.start + step <= end])
+            if len(page) < PAGE:
+                break
+            until = page[0].start
+        merged = {bar.start: bar for page in pages for bar in page}
+        return [merged[at] for at in sorted(merged)]
+
+
+def closed_bar(contract_id: str, timeframe: str, bar: MinuteBar | ConvertedBar, end: TsNs) -> Bar:
+    """A bar of history as the engine takes it: final and complete; the venue tells no count of trades."""
+    return Bar(
+        contract_id=contract_id, timeframe=timeframe, start=bar.start, end=end, open=bar.open, high=bar.high,
+        low=bar.low, close=bar.close, volume=bar.volume, ticks=0, final=True, complete=True, source="trades",
+    )  # fmt: skip
