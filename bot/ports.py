@@ -27,7 +27,7 @@ from bot.model.intents import (
 from bot.model.market import Bar, ConvertedBar, MinuteBar, Quote, Trade
 from bot.model.orders import Account, Fill, Order, Position
 from bot.model.quantities import Ticks, TsNs
-from bot.model.risk import RiskView
+from bot.model.risk import RiskView, RuleFigures
 
 
 Lane = Literal["safety", "entry", "read", "background"]
@@ -101,6 +101,12 @@ class BarBuilder(Component, Protocol):
 
     def on_trades(self, trades: Sequence[Trade]) -> list[Bar]:
         """The same for several trades in order; one crossing of the border."""
+        ...
+
+    def on_columns(
+        self, contract_id: str, prices: object, sizes: object, ts: object, received: object
+    ) -> list[Bar]:
+        """Trades of one contract in four int64 buffers of equal length. Raises BadField for other buffers."""
         ...
 
     def on_quote(self, contract_id: str, last: Ticks | None, ts: TsNs | None, received: TsNs) -> list[Bar]:
@@ -201,8 +207,16 @@ class StrategyEngine(Component, Protocol):
         """Whether the open-order query and the position query both succeeded."""
         ...
 
+    def on_risk(self, account_id: int, figures: RuleFigures, now: TsNs) -> list[Action]:
+        """The account's day result and loss limit changed; only filters read them (§11.7)."""
+        ...
+
     def on_clock(self, now: TsNs) -> list[Action]:
         """Time passed; called at least once a second."""
+        ...
+
+    def condition(self, contract_id: str) -> tuple[str, ...]:
+        """The labels of the market condition (§9), `("unknown",)` without enough bars."""
         ...
 
     def status(self, now: TsNs) -> list[dict[str, Any]]:

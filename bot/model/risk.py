@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import time
 from typing import Literal
 
 import msgspec
@@ -31,19 +32,56 @@ class RuleFigures(msgspec.Struct, frozen=True):
     mll: Money | None = None
     max_minis_tenths: int = 0
     nominal: Money = Money(0)
+    profit_target: Money | None = None
+    consistency_stop: bool = False
+
+
+class StrategyPolicy(msgspec.Struct, frozen=True):
+    """The base parameters of a strategy that gates and sizing read (strategies.md §10.2).
+
+    Windows are daily `[start, end)` in ET, None = no window; `risk_ppm` is parts per million of the risk
+    base, `max_dll_usage_bp` basis points.
+    """
+
+    enabled: bool = True
+    max_positions: int = 2
+    position_size: int = 1
+    max_daily_trades: int = 10
+    risk_ppm: int = 5000
+    preferred_conditions: tuple[str, ...] = ()
+    avoid_conditions: tuple[str, ...] = ()
+    trading_start: time | None = time(9, 30)
+    trading_end: time | None = time(15, 45)
+    no_trade_start: time | None = time(15, 30)
+    no_trade_end: time | None = time(16)
+    respect_dll: bool = True
+    respect_mll: bool = True
+    max_dll_usage_bp: int = 7500
+    max_order_size: int = 10
+    force_min_one: bool = False
+    max_drift_ticks: int = 8
 
 
 class InstanceFigures(msgspec.Struct, frozen=True):
-    """What the gates need of one strategy instance."""
+    """What the gates need of one strategy instance; `policy` None = the gate's own for that strategy.
+
+    `positions` and `working_entries` are the contract ids in which the instance has one.
+    """
 
     active: bool
     entries_today: int = 0
     positions: frozenset[str] = frozenset()
     working_entries: frozenset[str] = frozenset()
+    policy: StrategyPolicy | None = None
 
 
 class AccountView(msgspec.Struct, frozen=True):
-    """One account as the risk gate sees it. `orders` are the working ones by id."""
+    """One account as the risk gate sees it. `orders` are the working ones by id.
+
+    `unresolved` are the contract ids with an intent of unknown outcome, `instances` go by strategy name,
+    `legs` says who keeps the brackets of strategy entries, `exits_allowed` that the operator or the
+    watchdog may reduce on an account that is not enabled for trading (bot.md §5.2).
+    """
 
     account: Account
     trading_state: TradingState
@@ -55,12 +93,16 @@ class AccountView(msgspec.Struct, frozen=True):
     unresolved: frozenset[str] = frozenset()
     instances: Mapping[str, InstanceFigures] = {}
     hub_ok: bool = False
+    legs: Literal["native", "client"] = "native"
+    exits_allowed: bool = False
 
 
 class RiskView(msgspec.Struct, frozen=True):
     """Everything an approval reads, with a version; swapped as a whole on each change.
 
-    `used_keys` answers whether an idempotency key exists; `quotes` are the merged quotes by contract.
+    `used_keys` answers whether an idempotency key exists; `quotes` are the merged quotes by contract;
+    `labels` the market condition by contract (absent = unknown); `mismatched` the contracts whose
+    record differs from the table of instruments.
     """
 
     version: int
@@ -72,3 +114,5 @@ class RiskView(msgspec.Struct, frozen=True):
     live_accounts: frozenset[int] = frozenset()
     live: bool = False
     store_ok: bool = True
+    labels: Mapping[str, tuple[str, ...]] = {}
+    mismatched: frozenset[str] = frozenset()
