@@ -62,3 +62,12 @@ def bucket(calendar: SessionCalendar, timeframe: Timeframe, t: int) -> tuple[TsN
         return day_start, day_end
     start = day_start + max(0, (t - day_start) // length) * length
     return TsNs(start), TsNs(min(start + length, day_end))
+
+
+@lru_cache(maxsize=256)
+def timeframe_of(seconds: int) -> Timeframe:
+    """The timeframe of a nominal length. Raises BadTimeframe."""
+    for unit in "wdhms":
+        if seconds > 0 and seconds % _UNIT[unit] == 0:
+            return parse_timeframe(f"{seconds // _UNIT[unit]}{unit}")
+    raise BadTimeframe("timeframe", expected=_LEGAL, seen=f"{seconds} seconds")

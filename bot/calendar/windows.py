@@ -55,3 +55,32 @@ def in_window(t: int, start: time | None, end: time | None) -> bool:
     now = (t + offset_at_hour(t // HOUR_NS, ET)) % DAY_NS
     first, last = time_ns(start), time_ns(end)
     return first <= now < last if first < last else now >= first or now < last
+
+
+@lru_cache(maxsize=8)
+def transitions(zone: str, first_year: int = 2000, last_year: int = 2100) -> tuple[tuple[int, int], ...]:
+    """`(instant, offset)` pairs in ns, ascending: from each instant on the zone has that UTC offset.
+
+    The first pair stands for all time before the second. Made for the compiled calendars, which have no
+    tz database; a zone shifts at most once in a calendar month.
+    """
+    found = [(-(2**63), _month_offset(first_year, 0, zone))]
+    for number in range((last_year - first_year) * 12):
+        low, high = _month_hour(first_year, number), _month_hour(first_year, number + 1)
+        after = offset_at_hour(high, zone)
+        if after == found[-1][1]:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if offset_at_hour(middle, zone) == after else (middle, high)
+        found.append((high * HOUR_NS, after))
+    return tuple(found)
+
+
+def _month_hour(first_year: int, number: int) -> int:
+    first = datetime(first_year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return (first - _EPOCH) // timedelta(hours=1)
+
+
+def _month_offset(first_year: int, number: int, zone: str) -> int:
+    return offset_at_hour(_month_hour(first_year, number), zone)

@@ -1,0 +1,1 @@
+"""The authoritative Python implementations of the five components."""
