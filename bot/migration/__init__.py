@@ -1,0 +1,1 @@
+"""Which implementation is authority now, and the journal that lets a candidate earn it."""
