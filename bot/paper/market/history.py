@@ -188,7 +188,7 @@ def _unfit(bars: Sequence[MinuteBar], price: int, side: int, unit: float) -> flo
     high, low = max(bar.high for bar in bars), min(bar.low for bar in bars)
     inside = (high - price if side > 0 else price - low) / unit
     return (
-        _outside((high - low) / unit, 5.2, 9.2) + 3 * _outside(inside, 0.45, 1.0)
+        _outside((high - low) / unit, 5.3, 8.6) + 3 * _outside(inside, 0.45, 1.0)
         + 3 * _outside(_five_minute_range(bars) / unit, 0.82, 1.2)
     )  # fmt: skip
 
