@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SUB_BITS = 5
 _SUB = 1 << SUB_BITS
 _SIZE = (64 - SUB_BITS) << SUB_BITS
@@ -30,6 +32,19 @@ class Histogram:
         self._counts = [a + b for a, b in zip(self._counts, other._counts, strict=True)]
         self.count += other.count
         self.maximum = max(self.maximum, other.maximum)
+
+    def buckets(self) -> dict[int, int]:
+        """The counts that are not 0, by bucket number: what a store keeps."""
+        return {index: counted for index, counted in enumerate(self._counts) if counted}
+
+    @classmethod
+    def of(cls, buckets: Mapping[int, int], maximum: int) -> Histogram:
+        """A histogram from stored `buckets` and its maximum."""
+        made = cls()
+        for index, counted in buckets.items():
+            made._counts[index] = counted
+        made.count, made.maximum = sum(buckets.values()), maximum
+        return made
 
     def quantile(self, fraction: float) -> int | None:
         """The smallest bucket's upper end that holds `fraction` of all counts; None without counts."""

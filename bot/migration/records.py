@@ -152,7 +152,7 @@ def bar_block(common: Mapping[str, Any], seq: int, calls: Sequence[tuple[int, An
 def bar_calls(block: BarBlock) -> list[Call]:
     """The calls of a block, in order. Raises ValueError when its columns do not fit together."""
     trades = [
-        Trade(block.ids[c], p, s, t, r, a)  # type: ignore[arg-type]
+        Trade(block.ids[c], p, s, t, r, a)
         for c, p, s, t, r, a in zip(
             block.contract, block.price, block.size, block.ts, block.received, block.aggressor, strict=True
         )
@@ -169,6 +169,6 @@ def bar_calls(block: BarBlock) -> list[Call]:
             args = (taken[0],) if op == TRADE else (tuple(taken),)
         else:
             args = tuple(next(others))
-        output = [Bar(*row) for row in block.outputs.get(index, ())]
+        output = [Bar(*row) for row in block.outputs.get(index, ())]  # type: ignore[arg-type]
         calls.append(Call(block.seq + index, OPS[op], args, output, block.failures.get(index), ns))
     return calls
