@@ -201,6 +201,11 @@ class IntentLog:
         self._apply(record)
         self._append(record, applied=True)
 
+    def adopt_tag(self, account_id: int, tag: str) -> None:
+        """A tag of ours that the log does not know was seen at the venue: it is never used again."""
+        if (account_id, tag) not in self.tags:
+            self._append(KeyRecord(account_id, f"tag:{tag}", tag, self._clock.now()))
+
     def set_trading(self, scope: str, state: TradingState, reason: str, actor: str) -> None:
         record = TradingRecord(scope, state, reason, actor, self._clock.now())
         self._append(record)

@@ -1,0 +1,315 @@
+"""The protection watchdog: a filled entry has its stop within two seconds, or it is closed (bot.md §8).
+
+What to do is derived from the picture at each look, for one place (account, contract) at a time; what matters
+is never kept in memory alone. Looks happen on every event, on every poll and at the next deadline. It works in
+every trading state and uses the safety lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+
+import msgspec
+
+from bot.clock import Clock
+from bot.model.intents import CancelOrder, ClosePosition, Intent, ModifyOrder, Outcome, PlaceOrder
+from bot.model.orders import Order, OrderType, Position
+from bot.model.quantities import Ticks
+from bot.model.times import SECOND
+from bot.trading.cover import Cover, intended_stop, passed, surplus_of
+from bot.trading.dispatch import Dispatcher
+from bot.trading.picture import Picture
+from bot.trading.positions import GRACE_NS, At
+from bot.trading.reader import Reader
+
+Shield = Literal["protected", "protecting", "unprotected", "foreign", "flat"]
+RETRY_S = 0.25
+CONFIRM_S = 0.2
+CLOSE_EVERY_S = 1.0
+ORPHAN_S = 1.0
+"""A leg without a position lives at most this long after its place was seen flat, then two reads decide."""
+SURPLUS_S = 0.3
+
+
+class Guard(msgspec.Struct):
+    """What is under way at one place. Instants are venue monotonic ns."""
+
+    since: int | None = None
+    surplus_since: int | None = None
+    orphan_since: int | None = None
+    closing_since: int | None = None
+    last_close: int | None = None
+    unreported_since: int | None = None
+    stop_refused: bool = False
+    halted: bool = False
+    told_foreign: bool = False
+    task: asyncio.Task[None] | None = None
+
+
+class Watchdog:
+    """`wake_at` asks for a look at a monotonic instant; `poll` asks the poller for reads now."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        reader: Reader,
+        dispatch: Dispatcher,
+        clock: Clock,
+        alarm: Callable[[str, At, str], None],
+        halt: Callable[[str, str], None],
+        wake_at: Callable[[At, int], None],
+        poll: Callable[[int, float], None],
+    ) -> None:
+        self._picture = picture
+        self._reader = reader
+        self._dispatch = dispatch
+        self._clock = clock
+        self._alarm = alarm
+        self._halt = halt
+        self._wake_at = wake_at
+        self._poll = poll
+        self._guards: dict[At, Guard] = {}
+        self.longest_unprotected_ns = 0
+
+    def evidence(self, at: At, opening: bool) -> None:
+        """A fill, or a position, was heard of there: the clock of §8.3 starts if nothing covers it."""
+        guard = self._guards.setdefault(at, Guard())
+        if self._picture.positions.net(*at) == 0:
+            # A fill without a position report: the report is fetched instead of awaited.
+            if opening and guard.unreported_since is None:
+                guard.unreported_since = self._clock.mono()
+            self._poll(at[0], CONFIRM_S)
+        elif guard.since is None and Cover.of(self._picture, at).working < abs(
+            self._picture.positions.net(*at)
+        ):
+            guard.since = self._clock.mono()
+
+    def look(self, at: At) -> None:
+        """Judge one place and start what it needs."""
+        guard = self._guards.setdefault(at, Guard())
+        position = self._picture.positions.get(*at)
+        if position is None:
+            self._flat(at, guard)
+            return
+        guard.orphan_since = guard.unreported_since = None
+        now = self._clock.mono()
+        cover = Cover.of(self._picture, at)
+        size = abs(position.net)
+        if guard.closing_since is not None:
+            self._start(at, guard, self._close(at, guard))
+            return
+        if cover.working >= size:
+            self._covered(guard, now)
+            if cover.working > size or cover.working + cover.confirmed > size:
+                self._surplus(at, guard, now)
+            else:
+                guard.surplus_since = None
+            return
+        guard.surplus_since = None
+        if guard.since is None:
+            guard.since = now
+        if self._picture.owner(at) is None and self._picture.settings.foreign != "protect":
+            if self._picture.settings.foreign == "alert" and not guard.told_foreign:
+                guard.told_foreign = True
+                self._alarm("FOREIGN_POSITION", at, f"{position.net} lots without a stop, not the bot's")
+            return
+        self._uncovered(at, guard, position, cover, now - guard.since)
+
+    def shield(self, at: At) -> Shield:
+        """What stands between a position and the market."""
+        position = self._picture.positions.get(*at)
+        if position is None:
+            return "flat"
+        if Cover.of(self._picture, at).working >= abs(position.net):
+            return "protected"
+        if self._picture.owner(at) is None:
+            return "foreign"
+        guard = self._guards.get(at, Guard())
+        age = self._clock.mono() - guard.since if guard.since is not None else 0
+        return "protecting" if age < self._picture.settings.deadline_s * SECOND else "unprotected"
+
+    def urgent(self, account_id: int) -> bool:
+        """Something is uncovered, closing or surplus on the account."""
+        return any(
+            at[0] == account_id
+            and any(x is not None for x in (guard.since, guard.closing_since, guard.surplus_since))
+            and self._picture.positions.net(*at) != 0
+            for at, guard in self._guards.items()
+        )
+
+    async def stop(self) -> None:
+        """Cancel and await what is under way; requests that were sent stay sent."""
+        tasks = [guard.task for guard in self._guards.values() if guard.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _covered(self, guard: Guard, now: int) -> None:
+        if guard.since is not None:
+            self.longest_unprotected_ns = max(self.longest_unprotected_ns, now - guard.since)
+        guard.since = None
+        guard.stop_refused = guard.halted = False
+
+    def _uncovered(self, at: At, guard: Guard, position: Position, cover: Cover, age: int) -> None:
+        settings = self._picture.settings
+        deadline = round(settings.deadline_s * SECOND)
+        wait = round(settings.wait_children_s * SECOND) if cover.children_expected else 0
+        since = guard.since or 0
+        stop = intended_stop(self._picture, at, position)
+        if age >= deadline or guard.stop_refused or passed(self._picture, position, stop):
+            why = "no working stop in time" if age >= deadline else "the market is beyond the stop"
+            guard.closing_since = self._clock.mono()
+            self._alarm("UNPROTECTED_CLOSE", at, why)
+            self._start(at, guard, self._close(at, guard))
+        elif age < wait:
+            self._wake_at(at, since + wait)
+        elif cover.working + cover.confirmed < abs(position.net):
+            missing = abs(position.net) - cover.working - cover.confirmed
+            self._start(at, guard, self._place_stop(at, guard, position, stop, missing))
+            self._wake_at(at, since + deadline)
+        else:
+            # The venue accepted a stop that no report has shown: ask until the deadline.
+            self._poll(at[0], CONFIRM_S)
+            self._wake_at(at, min(since + deadline, self._clock.mono() + round(RETRY_S * SECOND)))
+
+    async def _place_stop(self, at: At, guard: Guard, position: Position, stop: Ticks, size: int) -> None:
+        strategy = self._picture.owner(at) or "guard"
+        intent = PlaceOrder(
+            key=self._fresh_key(at, "stop"), account_id=at[0], contract_id=at[1], source="guard",
+            strategy=strategy, kind="SL", side=1 if position.net > 0 else 0, type=OrderType.STOP, size=size,
+            stop=stop, reduce=True, reason="protect", created=self._clock.now(),
+        )  # fmt: skip
+        outcome = await self._send(intent)
+        if outcome.kind in {"refused", "denied"}:
+            guard.stop_refused = True
+            self._alarm("STOP_REFUSED", at, outcome.message or str(outcome.code))
+        self._poll(at[0], CONFIRM_S)
+
+    async def _close(self, at: At, guard: Guard) -> None:
+        """One close, sized by a position read that was asked after the former one."""
+        now = self._clock.mono()
+        if guard.last_close is not None:
+            pause = guard.last_close + round(CLOSE_EVERY_S * SECOND) - now
+            if pause > 0:
+                self._wake_at(at, now + pause)
+                return
+            if not guard.halted and now - (guard.closing_since or now) > round(2 * SECOND):
+                guard.halted = True
+                self._alarm("CLOSE_NOT_VERIFIED", at, "the position is still there after a close")
+                self._halt("a protective close could not be verified", "watchdog")
+            await self._reader.positions(at[0], "safety")
+            if self._picture.positions.net(*at) == 0:
+                return
+        guard.last_close = self._clock.mono()
+        intent = ClosePosition(
+            key=self._fresh_key(at, "close"), account_id=at[0], contract_id=at[1], source="guard",
+            strategy=self._picture.owner(at) or "guard", reason="unprotected", created=self._clock.now(),
+        )  # fmt: skip
+        await self._send(intent)
+        self._poll(at[0], CONFIRM_S)
+        self._wake_at(at, self._clock.mono() + round(CLOSE_EVERY_S * SECOND))
+
+    def _surplus(self, at: At, guard: Guard, now: int) -> None:
+        if guard.surplus_since is None:
+            guard.surplus_since = now
+        due = guard.surplus_since + round(SURPLUS_S * SECOND)
+        if now < due:
+            self._wake_at(at, due)
+            self._poll(at[0], CONFIRM_S)
+            return
+        found = surplus_of(self._picture, at)
+        if found is None:
+            return
+        order, size = found
+        self._start(at, guard, self._shrink(at, order, size))
+
+    async def _shrink(self, at: At, order: Order, size: int) -> None:
+        """Cancel a stop that is too many, or make it smaller; a child that cannot change is replaced."""
+        intent: Intent
+        if size == 0:
+            intent = CancelOrder(
+                key=self._fresh_key(at, f"surplus.{order.id}"), account_id=at[0], contract_id=at[1],
+                source="guard", order_id=order.id, reason="surplus stop", created=self._clock.now(),
+            )  # fmt: skip
+        elif order.parent_id is None:
+            intent = ModifyOrder(
+                key=self._fresh_key(at, f"resize.{order.id}"), account_id=at[0], contract_id=at[1],
+                source="guard", order_id=order.id, size=size, reason="resize", created=self._clock.now(),
+            )  # fmt: skip
+        else:
+            # The venue refuses another size for a child: the new stop works before the old one goes.
+            intent = PlaceOrder(
+                key=self._fresh_key(at, f"replace.{order.id}"), account_id=at[0], contract_id=at[1],
+                source="guard", strategy=self._picture.owner(at) or "guard", kind="SL", side=order.side,
+                type=OrderType.STOP, size=size, stop=order.stop, reduce=True, reason="resize",
+                created=self._clock.now(),
+            )  # fmt: skip
+        await self._send(intent)
+        self._poll(at[0], CONFIRM_S)
+        self._wake_at(at, self._clock.mono() + round(CONFIRM_S * 2 * SECOND))
+
+    def _flat(self, at: At, guard: Guard) -> None:
+        if guard.since is not None:
+            self.longest_unprotected_ns = max(self.longest_unprotected_ns, self._clock.mono() - guard.since)
+        guard.since = guard.surplus_since = guard.closing_since = guard.last_close = None
+        guard.stop_refused = guard.halted = guard.told_foreign = False
+        if not Cover.orphans(self._picture, at):
+            guard.orphan_since = None
+            return
+        now = self._clock.mono()
+        if guard.orphan_since is None:
+            guard.orphan_since = now
+            self._poll(at[0], CONFIRM_S)
+        due = guard.orphan_since + round(ORPHAN_S * SECOND)
+        if guard.unreported_since is not None:
+            # A read may lag behind the fill that makes these legs right.
+            due = max(due, guard.unreported_since + GRACE_NS)
+        if now < due:
+            self._wake_at(at, due)
+            return
+        self._start(at, guard, self._sweep(at))
+
+    async def _sweep(self, at: At) -> None:
+        """Cancel legs of ours whose position a fresh, complete read does not show."""
+        await self._reader.positions(at[0], "safety")
+        if self._picture.positions.net(*at) != 0:
+            return
+        self._guards[at].unreported_since = None
+        for order in Cover.orphans(self._picture, at):
+            intent = CancelOrder(
+                key=self._fresh_key(at, f"orphan.{order.id}"), account_id=at[0], contract_id=at[1],
+                source="guard", order_id=order.id, reason="leg without a position", created=self._clock.now(),
+            )  # fmt: skip
+            await self._send(intent)
+        self._poll(at[0], CONFIRM_S)
+        self._wake_at(at, self._clock.mono() + SECOND)
+
+    async def _send(self, intent: Intent) -> Outcome:
+        return await self._dispatch.execute(intent, "safety")
+
+    def _fresh_key(self, at: At, what: str) -> str:
+        """A key that follows from the place and what is in the log, so that a restart goes on counting."""
+        position = self._picture.positions.get(*at)
+        scope = f"{position.id}@{position.created}" if position is not None else "flat"
+        stem = f"{at[0]}|guard|{at[1]}|{scope}|{what}"
+        number = 1
+        while f"{stem}.{number}" in self._picture.log.keys:
+            number += 1
+        return f"{stem}.{number}"
+
+    def _start(self, at: At, guard: Guard, work: Coroutine[Any, Any, None]) -> None:
+        """One piece of work per place at a time; the next look comes when it is done."""
+        if guard.task is not None and not guard.task.done():
+            work.close()
+            return
+        guard.task = asyncio.get_running_loop().create_task(self._guarded(at, work), name=f"guard {at}")
+
+    async def _guarded(self, at: At, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as problem:
+            self._alarm("WATCHDOG_ERROR", at, f"{type(problem).__name__}: {problem}")
+        finally:
+            self._wake_at(at, self._clock.mono() + round(RETRY_S * SECOND))
