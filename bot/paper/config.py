@@ -74,7 +74,12 @@ DEFAULT_ACCOUNTS = (
 
 
 class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The unsettled points of the venue (gateway.md 22.1); the defaults are what the gateway assumes."""
+    """The unsettled points of the venue (gateway.md 22.1); the defaults are what the gateway assumes.
+
+    `fees` (per round turn) and `commissions` (per side) override the table by root symbol, in
+    micro-dollars; `flatten_start_s` begins the flattening so many seconds before the cut;
+    `strict_fields` turns an unknown member of a request into a 400.
+    """
 
     rate_window: Literal["sliding", "fixed"] = "sliding"
     rate_scope: Literal["user", "token", "ip"] = "user"
@@ -86,7 +91,7 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     validate_expired: Literal["http401", "code3"] = "http401"
     validate_revokes_old: bool = False
     logout_scope: Literal["token", "user"] = "token"
-    hub_on_token_expiry: Literal["keep", "drop"] = "keep"
+    hub_on_token_expiry: Literal["keep", "drop"] = "keep"  # noqa: S105 - a policy
     hub_drop_at_close: bool = False
     failure_lists: Literal["null", "empty"] = "null"
     rest_new_fields: Literal["null", "absent"] = "null"
@@ -98,11 +103,8 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bars_leak_partial: bool = False
     bars_expired_min_unit: int = 3
     bars_hour_anchor: Literal["utc", "session"] = "utc"
-    allow_stop_limit: bool = False
     closed_code: Literal[2, 5] = 2
-    closed_text: str = (
-        "Trading is currently unavailable. The instrument is not in an active trading status."
-    )
+    closed_text: str = "Trading is currently unavailable. The instrument is not in an active trading status."
     size_limit_code: Literal[2, 3] = 2
     size_limit_text: str = "Not enough margin."
     breached_code: Literal[4, 10] = 4
@@ -112,7 +114,6 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     cancel_children_on_flat: bool = False
     modify_suspended: bool = False
     modify_wrong_price: Literal["ignore", "reject"] = "ignore"
-    join_repeg: bool = False
     trail_sign: Literal["positive", "signed"] = "positive"
     trail_events: bool = True
     limit_fill: Literal["opposite", "touch", "through"] = "opposite"
@@ -129,6 +130,9 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ping_auth: bool = False
     ping_body: Literal["text", "json"] = "text"
     mll_trail: Literal["end_of_day", "intraday"] = "end_of_day"
+    flatten_start_s: int = 0
+    fees: dict[str, int] = {}
+    commissions: dict[str, int] = {}
     strict_fields: bool = False
 
 

@@ -78,7 +78,7 @@ def _places(tick: TickSize) -> int:
 def _decimal(scaled: int, places: int) -> str:
     sign = "-" if scaled < 0 else ""
     scaled = abs(scaled)
-    if 0 < scaled and scaled * 10_000 < 10**places:
+    if scaled > 0 and scaled * 10_000 < 10**places:
         return sign + _exponent(scaled, places)
     whole, fraction = divmod(scaled, 10**places)
     if not fraction:

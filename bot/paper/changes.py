@@ -1,0 +1,161 @@
+"""Modify, cancel and the two closes (gateway.md 8.7, 8.8, 8.15, 8.16)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bot.paper.answers import Answer, refused
+from bot.paper.fields import Members
+from bot.paper.matching import LIMITS, Matching
+from bot.paper.placing import stop_is_wrong
+from bot.paper.rows import LIVE, MARKET, OPEN, REJECTED, STOP, SUSPENDED, TRAILING, OrderRow, PositionRow
+from bot.paper.state import State
+
+ACCOUNT_NOT_FOUND, NOT_FOUND, REJECT = 1, 2, 3
+CLOSE_REJECTED, CLOSE_BARRED = 5, 8
+
+
+class Modification(msgspec.Struct, kw_only=True):
+    """A modify request that binds; prices are `(mantissa, exponent)`, None = unchanged."""
+
+    account: int
+    order: int
+    size: int | None
+    limit: tuple[int, int] | None
+    stop: tuple[int, int] | None
+    trail: tuple[int, int] | None
+
+
+def read_modification(body: Members) -> Modification:
+    """Bind a modify request. Raises BadRequest."""
+    return Modification(
+        account=body.i32("accountId"),
+        order=body.i64("orderId"),
+        size=body.i32_or_none("size"),
+        limit=body.decimal("limitPrice"),
+        stop=body.decimal("stopPrice"),
+        trail=body.decimal("trailPrice"),
+    )
+
+
+class Changes:
+    """Changes to orders and positions of one venue."""
+
+    def __init__(self, state: State, matching: Matching) -> None:
+        self._state, self._matching = state, matching
+
+    def modify(self, ask: Modification, ts: int) -> Answer:
+        """New values for a working order. Nothing to change is success without an event."""
+        row, refusal = self._find(ask.account, ask.order)
+        if row is None:
+            return refusal
+        if row.status == SUSPENDED and not self._state.options.modify_suspended:
+            return refused(REJECT)
+        new = msgspec.structs.replace(row)
+        text = self._apply(ask, row, new)
+        if text is not None:
+            return refused(REJECT, text or None)
+        if new == row:
+            return Answer(order=row.id)
+        new.updated = ts
+        self._state.save_order(new, ts)
+        if new.status == OPEN and new.type in LIMITS:
+            self._matching.meet(new, ts)
+        return Answer(order=row.id)
+
+    def cancel(self, account: int, order: int, ts: int) -> Answer:
+        """Success means accepted; a suspended leg can be cancelled alone."""
+        row, refusal = self._find(account, order)
+        if row is None:
+            return refusal
+        if self._state.accounts[account].live_routing:
+            return refused(6, "Live accounts not supported")
+        self._matching.cancel(row, ts)
+        if self._state.options.cancel_sibling_on_cancel and row.parent is not None:
+            for sibling in tuple(self._state.children.get(row.parent, ())):
+                self._matching.cancel(sibling, ts)
+        return Answer(order=row.id)
+
+    def close(
+        self, account: int, contract_id: str, size: int | None, ts: int, *, partial: bool, lie: bool = False
+    ) -> Answer:
+        """A market order for the net position or a part of it. `lie` accepts and does nothing."""
+        state = self._state
+        shift = 1 if partial else 0
+        holder = state.accounts.get(account)
+        if holder is None:
+            return refused(ACCOUNT_NOT_FOUND)
+        if holder.live_routing:
+            return refused(CLOSE_BARRED + shift)
+        contract = state.catalogue.find(contract_id, ts)
+        if contract is None:
+            return refused(3)
+        held = state.positions.get((account, contract_id))
+        if held is None:
+            return refused(NOT_FOUND)
+        if size is not None and not 1 <= size <= abs(held.net):
+            return refused(5)
+        if not state.tradable(contract, ts) or contract_id not in state.touch:
+            self._record_rejected(held, size, ts, "partial" if partial else "close")
+            return refused(CLOSE_REJECTED + shift)
+        if lie:
+            return Answer()
+        lots = size if size is not None else abs(held.net)
+        origin = "partial" if partial else "close"
+        row = self._matching.market(account, contract_id, -lots if held.net > 0 else lots, origin, ts)
+        return Answer(order=row.id)
+
+    def _record_rejected(self, held: PositionRow, size: int | None, ts: int, origin: str) -> None:
+        row = OrderRow(
+            id=self._state.take_order_ids(1), account=held.account, contract=held.contract, created=ts,
+            updated=ts, status=REJECTED, type=MARKET, side=1 if held.net > 0 else 0,
+            size=abs(held.net) if size is None else size, origin=origin,
+        )  # fmt: skip
+        self._state.save_order(row, ts)
+
+    def _find(self, account: int, order: int) -> tuple[OrderRow | None, Answer]:
+        if account not in self._state.accounts:
+            return None, refused(ACCOUNT_NOT_FOUND)
+        row = self._state.orders.get(order)
+        if row is None or row.account != account or row.hidden or row.status not in LIVE:
+            return None, refused(NOT_FOUND)
+        return row, Answer()
+
+    def _apply(self, ask: Modification, row: OrderRow, new: OrderRow) -> str | None:
+        """Put the new values into `new`; a text (or "") is the refusal."""
+        state = self._state
+        tick = state.contract(row.contract).tick
+        if ask.size is not None and ask.size != row.size:
+            if row.parent is not None:
+                return "Order is attached to position."
+            if ask.size <= row.filled:
+                return ""
+            new.size = ask.size
+        if ask.limit is not None:
+            if row.type not in LIMITS:
+                if state.options.modify_wrong_price == "reject":
+                    return "Invalid limit price"
+            else:
+                new.limit, on_tick = tick.ratio_ticks(*ask.limit)
+                if not on_tick:
+                    return "Invalid limit price. Price is not aligned to tick size."
+        if ask.stop is not None:
+            if row.type != STOP:
+                if state.options.modify_wrong_price == "reject":
+                    return "Invalid stop price"
+            else:
+                new.stop, on_tick = tick.ratio_ticks(*ask.stop)
+                if not on_tick:
+                    return "Invalid stop price. Price is not aligned to tick size."
+                if new.stop != row.stop and stop_is_wrong(row, new.stop, state):
+                    return "Invalid stop price"
+        if ask.trail is not None and row.type == TRAILING:
+            last = state.last.get(row.contract)
+            level, on_tick = tick.ratio_ticks(*ask.trail)
+            if not on_tick:
+                return "Invalid trail price. Price is not aligned to tick size."
+            if last is None:
+                return "Cannot trail without a last price"
+            new.trail = abs(last - level)
+            new.stop = last + row.sign * new.trail
+        return None

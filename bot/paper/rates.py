@@ -1,0 +1,41 @@
+"""Rate limits in venue time: 50 bars requests in 30 s, 200 of all others in 60 s (gateway.md 5)."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+from bot.model.times import SECOND
+from bot.paper.config import PaperOptions
+
+BARS, GENERAL, ORDERS = "bars", "general", "orders"
+
+
+class Rates:
+    """Windows per bucket and key; the key is the user, the token or the address, as the option says."""
+
+    def __init__(self, options: PaperOptions) -> None:
+        self._limits = {BARS: options.rate_bars, GENERAL: options.rate_general}
+        if options.rate_orders_per_s is not None:
+            self._limits[ORDERS] = (options.rate_orders_per_s, 1)
+        self._fixed = options.rate_window == "fixed"
+        self._taken: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+
+    def take(self, buckets: tuple[str, ...], key: str, now: int) -> bool:
+        """Count one request in all `buckets`, or in none when one of them is full."""
+        windows = []
+        for bucket in buckets:
+            if bucket not in self._limits:
+                continue
+            limit, seconds = self._limits[bucket]
+            window = self._taken[bucket, key]
+            start = (
+                now // (seconds * SECOND) * seconds * SECOND if self._fixed else now - seconds * SECOND + 1
+            )
+            while window and window[0] < start:
+                window.popleft()
+            if len(window) >= limit:
+                return False
+            windows.append(window)
+        for window in windows:
+            window.append(now)
+        return True

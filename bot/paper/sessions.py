@@ -1,0 +1,49 @@
+"""The day's fixed hours: the cut that cancels and flattens, and the roll of the loss limits at 17:00 CT."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.calendar.sessions import GROUPS, ROLL
+from bot.calendar.windows import CT, wall_to_ns
+from bot.model.times import SECOND
+from bot.paper.matching import Matching
+from bot.paper.state import State
+
+_LOOK_AHEAD_DAYS = 12
+
+
+class Sessions:
+    """Sets the timers of the next cut of each trading-hours group and of the next roll."""
+
+    def __init__(self, state: State, matching: Matching) -> None:
+        self._state, self._matching = state, matching
+
+    def schedule(self) -> None:
+        """Set all timers from the venue's present time."""
+        for group in GROUPS:
+            self._set_cut(group, self._state.now)
+        self._set_roll(self._state.now)
+
+    def _set_cut(self, group: str, now: int) -> None:
+        calendar, lead = self._state.calendar, self._state.options.flatten_start_s * SECOND
+        day = calendar.risk_day(now)
+        for _ in range(_LOOK_AHEAD_DAYS):
+            deadline = calendar.flat_deadline(day, group)
+            if deadline is not None and deadline - lead > now:
+                self._state.timers.at(deadline - lead, lambda due: self._cut(group, due))
+                return
+            day += timedelta(days=1)
+
+    def _cut(self, group: str, ts: int) -> None:
+        for account_id in self._state.accounts:
+            self._matching.shut(account_id, ts, "cut", group, cancel=self._state.options.cancel_at_cutoff)
+        self._set_cut(group, ts)
+
+    def _set_roll(self, now: int) -> None:
+        end = wall_to_ns(self._state.calendar.risk_day(now), ROLL, CT)
+        self._state.timers.at(end, self._roll)
+
+    def _roll(self, ts: int) -> None:
+        self._matching.limits.roll(ts, self._state.calendar.risk_day(ts).toordinal())
+        self._set_roll(ts)

@@ -1,0 +1,231 @@
+"""The venue without a socket: requests, hub records and time come in, answers and records go out.
+
+`advance` brings market events and the venue's own timers in one order of venue time, so the outcome
+does not depend on how often it is called.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bot.calendar.sessions import SessionCalendar
+from bot.clock import Clock
+from bot.paper import accounts, market_feed, user_feed
+from bot.paper.bars import Bars
+from bot.paper.catalogue import Catalogue
+from bot.paper.config import PaperConfig
+from bot.paper.faults import Fault
+from bot.paper.hub import HubCore, HubName
+from bot.paper.judge import Judge
+from bot.paper.ledger import Ledger
+from bot.paper.market.feed import Market, MarketEvent, Print, QuoteTick
+from bot.paper.market_feed import MarketFeed
+from bot.paper.matching import Matching
+from bot.paper.reply import Reply
+from bot.paper.rest import Rest
+from bot.paper.rows import PENDING, OrderRow, PositionRow, RequestRow, TradeRow
+from bot.paper.sessions import Sessions
+from bot.paper.state import State
+from bot.paper.tokens import Tokens
+from bot.paper.user_feed import UserFeed
+
+_SHAPES = {"order": OrderRow, "position": PositionRow, "trade": TradeRow, "request": RequestRow}
+
+
+class PaperVenue:
+    """One venue. With `past`, the lines of an earlier run's ledger, it goes on where that one ended."""
+
+    def __init__(
+        self,
+        config: PaperConfig,
+        clock: Clock,
+        market: Market,
+        *,
+        calendar: SessionCalendar | None = None,
+        past: list[bytes] | None = None,
+    ) -> None:
+        self.config, self._clock, self._market = config, clock, market
+        calendar = calendar or SessionCalendar.shipped()
+        self.ledger, self.judge = Ledger(), Judge()
+        self.state = State(config, calendar, Catalogue(market, calendar), self.ledger)
+        self.faults = self.state.faults
+        self.tokens = Tokens(config.seed, config.options.token_life_s, self.ledger)
+        self._matching = Matching(self.state)
+        self._bars = Bars(self.state, market)
+        self._rest = Rest(self.state, self._matching, self.tokens, self._bars)
+        self._sessions = Sessions(self.state, self._matching)
+        self._hubs: dict[str, HubCore] = {
+            "user": HubCore("user", self.state, self.tokens, clock, self.judge, user_feed.METHODS),
+            "market": HubCore("market", self.state, self.tokens, clock, self.judge, market_feed.METHODS),
+        }
+        self._user_feed = UserFeed(self.state, self._hubs["user"])
+        self._market_feed = MarketFeed(self.state, self._hubs["market"], market, self._bars)
+        self._events: deque[MarketEvent] = deque()
+        self.ledger.readers.append(self.judge.read)
+        self._look()
+        if past:
+            self._resume(past)
+        else:
+            self._open_accounts()
+        self.state.emit = self._user_feed.emit
+        self._sessions.schedule()
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Answer one REST request at the clock's venue time."""
+        now = self._clock.now()
+        self.advance(now)
+        reply = self._rest.serve(method, path, headers, body, self.state.now)
+        self.advance(now)
+        return reply
+
+    def hub(self, name: HubName) -> HubCore:
+        """The user or the market hub."""
+        return self._hubs[name]
+
+    def advance(self, now: int) -> None:
+        """Let everything happen that is due by venue time `now`, then the hubs' keep-alive."""
+        timers, events, market = self.state.timers, self._events, self._market
+        while True:
+            due = timers.due()
+            if not events:
+                until = now if due is None or due > now else due
+                events.extend(market.advance(until))
+            if events and (due is None or events[0].ts <= due):
+                self._meet(events.popleft())
+            elif due is not None and due <= now:
+                self._move(due)
+                timers.pop()[1](due)
+            elif not events:
+                break
+        self._market_feed.flush()
+        self._move(now)
+        host = self._clock.host_mono()
+        for hub in self._hubs.values():
+            if hub.sessions:
+                hub.tick(host, self.state.now)
+
+    def next_due(self) -> int | None:
+        """The venue time at which `advance` has something to do: market, timers, keep-alive."""
+        due = [t for t in (self.state.timers.due(), self._market.next_ts()) if t is not None]
+        host = self._clock.host_mono()
+        for hub in self._hubs.values():
+            alive = hub.due()
+            if alive is not None:
+                due.append(self.state.now + int(max(0, alive - host) * self._clock.rate))
+        return min(due, default=None)
+
+    def inject(self, shape: Mapping[str, object]) -> Fault:
+        """Arm a fault, or do at once what acts at once. Raises BadField."""
+        now = self._clock.now()
+        self.advance(now)
+        fault = self.faults.add(shape)
+        self.ledger.write(self.state.now, "fault", fault)
+        if fault.fault in ("hub.drop", "hub.logout", "token.expire", "liquidate"):
+            self.faults.armed.remove(fault)
+            self._act(fault)
+        self.advance(now)
+        return fault
+
+    def push(self, contract_id: str, target: int, seconds: float) -> None:
+        """Let the price walk to `target` ticks within venue seconds. Raises UnknownSymbol."""
+        self.advance(self._clock.now())
+        self._market.push(contract_id, target, seconds)  # type: ignore[arg-type]
+        self.ledger.write(self.state.now, "push", [contract_id, target, seconds])
+
+    def verdict(self) -> dict[str, object]:
+        """The judge's figures as of now."""
+        self.advance(self._clock.now())
+        return self.judge.verdict(self.state.now)
+
+    def accounts(self) -> list[dict[str, object]]:
+        """All accounts with the figures of their limits."""
+        return accounts.listing(self.state, self._matching.limits)
+
+    def change_account(self, shape: Mapping[str, object]) -> None:
+        """Set members of an account or open a new one. Raises BadField."""
+        self.advance(self._clock.now())
+        accounts.change(self.state, shape, self.state.now)
+
+    def _move(self, now: int) -> None:
+        if now > self.state.now:
+            self.state.now = self.faults.now = now
+
+    def _meet(self, event: MarketEvent) -> None:
+        self._move(event.ts)
+        if isinstance(event, QuoteTick):
+            self._matching.on_quote(event)
+        elif isinstance(event, Print):
+            self._bars.on_print(event)
+            self._matching.on_print(event)
+        self._market_feed.take(event)
+
+    def _act(self, fault: Fault) -> None:
+        if fault.fault == "token.expire":
+            self.tokens.expire_all(self.state.now)
+            return
+        if fault.fault == "liquidate":
+            wanted = [
+                row
+                for row in self.state.positions.values()
+                if fault.account_id in (None, row.account) and fault.contract_id in (None, row.contract)
+            ]
+            for row in wanted:
+                self._matching.market(row.account, row.contract, -row.net, "limit", self.state.now)
+            return
+        how = "logout" if fault.fault == "hub.logout" else str(fault.how or "close")
+        for name, hub in self._hubs.items():
+            if fault.hub in ("any", name):
+                hub.strike(how)
+
+    def _look(self) -> None:
+        for contract_id in self._market.contracts:
+            self.state.touch[contract_id] = self._market.top(contract_id)
+            last = self._market.last(contract_id)
+            if last is not None:
+                self.state.last[contract_id] = last
+
+    def _open_accounts(self) -> None:
+        day = self.state.calendar.risk_day(self.state.now).toordinal()
+        for setting in self.config.accounts:
+            self.state.save_account(accounts.opened(setting, day), self.state.now)
+
+    def _resume(self, past: list[bytes]) -> None:
+        """Read a ledger back: state, judge and market up to its last record, then what was under way."""
+        for line in past:
+            ts, kind, row = msgspec.json.decode(line)
+            self.ledger.keep(line)
+            self._replay_market(ts)
+            self._restore(ts, kind, row)
+        for setting in self.config.accounts:
+            if setting.id not in self.state.accounts:
+                day = self.state.calendar.risk_day(self.state.now).toordinal()
+                self.state.save_account(accounts.opened(setting, day), self.state.now)
+        for order in tuple(self.state.live.values()):
+            if order.status == PENDING:
+                self.state.timers.at(self.state.now, lambda due, id_=order.id: self._matching.work(id_, due))  # type: ignore[misc]
+        self._matching.brackets.resume()
+
+    def _replay_market(self, ts: int) -> None:
+        """Bring bars, touches and last prices up to `ts`; its orders have met these events before."""
+        for event in self._market.advance(ts):
+            if isinstance(event, QuoteTick):
+                self.state.touch[event.contract_id] = event
+            elif isinstance(event, Print):
+                self._bars.on_print(event)
+                self.state.last[event.contract_id] = event.price
+        self._move(ts)
+
+    def _restore(self, ts: int, kind: str, row: Any) -> None:
+        self.state.restore(kind, row)
+        if kind == "token":
+            self.tokens.restore(*row)
+        elif kind == "push":
+            self._market.push(*row)
+        elif kind == "request":
+            self._rest.restore(row["id"])
+        shaped = _SHAPES.get(kind)
+        self.judge.read(ts, kind, row if shaped is None else msgspec.convert(row, shaped))
