@@ -161,7 +161,7 @@ class Walk:
             bid = round(self._fair)
             ask = bid + 1
         elif abs(away) > slack:
-            limit = max(2, int(3.0 * self._step) + 1, int(abs(away) / 3.0))
+            limit = max(2, int(1.6 * self._step) + 2, int(abs(away) / 3.0))
             move = max(-limit, min(limit, int(away) or (1 if away > 0 else -1)))
             bid += move
             ask = bid + (2 if self._rng.random() < 0.12 else 1)
