@@ -22,6 +22,7 @@ class AccountState(msgspec.Struct):
     last_round: int = 0
     bracket_mode: BracketMode = "native"
     rules: RuleFigures = RuleFigures()
+    exits_allowed: bool = False
     active: set[str] = msgspec.field(default_factory=set)
 
 

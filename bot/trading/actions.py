@@ -73,7 +73,12 @@ class Actor:
     def with_legs(self, intent: PlaceOrder) -> PlaceOrder:
         """The intent as the account's bracket mode wants it."""
         state = self._picture.accounts.get(intent.account_id)
-        if intent.bracket is None or state is None or state.bracket_mode != "client":
+        if (
+            state is None
+            or state.bracket_mode != "client"
+            or intent.bracket is None
+            or intent.legs == "client"
+        ):
             return intent
         return msgspec.structs.replace(intent, legs="client")
 

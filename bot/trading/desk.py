@@ -215,9 +215,18 @@ class Desk:
         return await self.dispatch.execute(intent, lane or "safety")
 
     async def flatten(
-        self, account_id: int, contract_id: str | None = None, reason: str = "operator"
+        self,
+        account_id: int,
+        contract_id: str | None = None,
+        reason: str = "operator",
+        *,
+        allow_live: bool = False,
     ) -> FlattenResult:
-        """Allowed in every trading state."""
+        """Allowed in every trading state; `allow_live` opens exits of an account not enabled for trading."""
+        state = self.picture.accounts.get(account_id)
+        if state is not None and allow_live:
+            state.exits_allowed = True
+            self.picture.touch()
         return await self.flattener.run(account_id, contract_id, reason)
 
     async def reconcile(self, account_id: int, why: str = "operator") -> Round:

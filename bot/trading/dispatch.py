@@ -21,7 +21,6 @@ from bot.model.intents import (
     Outcome,
     PlaceOrder,
 )
-from bot.model.orders import OrderType
 from bot.ports import Lane, RiskGate
 from bot.trading.egress import Egress
 from bot.trading.intake import Intake, intent_row
@@ -57,13 +56,9 @@ class Dispatcher:
         self.flattening: Callable[[Intent], bool] = lambda _: False
 
     def approve(self, intent: Intent) -> ApprovedIntent | Denial:
-        """All checks; entries also meet the rule on resting client brackets and a flatten under way."""
+        """All checks of the gate; entries also wait while a flatten of their scope is under way."""
         if isinstance(intent, PlaceOrder) and not intent.reduce and self.flattening(intent):
             return Denial(Code.REDUCING, "a flatten of this scope is under way")
-        if isinstance(intent, PlaceOrder) and not intent.reduce and intent.legs == "client":
-            resting = intent.type != OrderType.MARKET
-            if resting and not self._picture.settings.allow_resting_client_brackets:
-                return Denial(Code.RESTING_CLIENT_BRACKET, "a resting entry would fill without its stop")
         return self._gate.approve(intent, self._picture.view(), self._clock.now())
 
     async def execute(self, intent: Intent, lane: Lane) -> Outcome:

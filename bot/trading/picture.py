@@ -15,11 +15,14 @@ from bot.model.intents import PlaceOrder
 from bot.model.market import Quote
 from bot.model.orders import Order, Position
 from bot.model.risk import AccountView, InstanceFigures, RiskView, TradingState
+from bot.model.times import SECOND
 from bot.trading.accounts import AccountBook, AccountState
 from bot.trading.intent_log import Entry, IntentLog
 from bot.trading.orders import OrderBook
 from bot.trading.positions import At, FillBook, PositionBook
 from bot.trading.settings import TradingSettings
+
+REFRESH_NS = SECOND // 2
 
 
 class Picture:
@@ -46,6 +49,8 @@ class Picture:
         self.quotes: dict[str, Quote] = {}
         self.hub_up = False
         self.store_ok = True
+        self.labels: dict[str, tuple[str, ...]] = {}
+        self.mismatched: frozenset[str] = frozenset()
         self._floating: dict[str, Order] = {}
         self._owners: dict[At, str] = {}
         self._risk_day = risk_day
@@ -58,8 +63,8 @@ class Picture:
         self._view = None
 
     def view(self) -> RiskView:
-        """The snapshot of now."""
-        if self._view is None:
+        """The snapshot of now, at most half a second old."""
+        if self._view is None or self.clock.now() - self._view.as_of > REFRESH_NS:
             self._version += 1
             self._view = RiskView(
                 version=self._version,
@@ -71,6 +76,8 @@ class Picture:
                 live_accounts=self.settings.live_accounts,
                 live=self.settings.live,
                 store_ok=self.store_ok and self.log.writable,
+                labels=dict(self.labels),
+                mismatched=self.mismatched,
             )
         return self._view
 
@@ -184,6 +191,15 @@ class Picture:
             unresolved=self.unresolved(account_id),
             instances=self._figures(account_id),
             hub_ok=self.hub_up,
+            legs="client" if state.bracket_mode == "client" else "native",
+            exits_allowed=state.exits_allowed or self._holds_own(account_id),
+        )
+
+    def _holds_own(self, account_id: int) -> bool:
+        """A position of the bot is protected and closed even where trading was switched off since."""
+        return any(
+            self.owner((account_id, position.contract_id)) is not None
+            for position in self.positions.open(account_id)
         )
 
     def _figures(self, account_id: int) -> dict[str, InstanceFigures]:

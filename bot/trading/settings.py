@@ -14,7 +14,6 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults of the specification."""
 
     bracket_mode: BracketMode = "auto"
-    allow_resting_client_brackets: bool = False
     unknown_settle_s: float = 30.0
     wait_children_s: float = 0.5
     deadline_s: float = 2.0
