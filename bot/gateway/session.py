@@ -137,7 +137,7 @@ class VenueSession:
             try:
                 await self._join(by_login=False)
             except AuthError as refusal:
-                log.error("session.refused", reason=str(refusal))
+                log.warning("session.refused", reason=str(refusal))
 
     async def logout(self) -> None:
         """Best effort: tell the venue, forget the token."""
