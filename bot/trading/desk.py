@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,7 +39,6 @@ from bot.trading.halt import GLOBAL, HaltBoard
 from bot.trading.intake import DeskListener, Intake
 from bot.trading.intent_log import Entry, IntentLog, IntentLogFailed
 from bot.trading.orders import OrderBook
-from bot.trading.outflow import Outflow
 from bot.trading.picture import Picture
 from bot.trading.polls import Poller
 from bot.trading.positions import At
@@ -64,6 +64,15 @@ class Notice(msgspec.Struct, frozen=True):
     at: int
 
 
+class Outbox(Protocol):
+    """Writes to the store behind the order path; `store_ok` False denies entries."""
+
+    @property
+    def store_ok(self) -> bool: ...
+
+    def keep(self, operation: str, argument: Any) -> None: ...
+
+
 class Desk:
     """Make it, `start` it, feed it, `stop` it. Everything runs on one event loop."""
 
@@ -79,6 +88,7 @@ class Desk:
         risk_day: Callable[[int], object],
         settings: TradingSettings | None = None,
         store: Store | None = None,
+        outbox: Outbox | None = None,
         listener: DeskListener | None = None,
         halt_file: Path | None = None,
         on_notice: Callable[[Notice], None] | None = None,
@@ -88,18 +98,18 @@ class Desk:
         self.log = log
         self.notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._on_notice = on_notice
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.halts = HaltBoard(log, store, halt_file)
-        self.outflow = Outflow(store, clock, lambda text: self.notice("STORE_LOST", (0, ""), text))
+        self._outbox = outbox
         self.picture = Picture(
             log, OrderBook(execution), clock, self.settings, contracts, risk_day, self.halts.effective
         )
         self.egress = Egress(rest, log, execution)
         self._wakeups = Wakeups(clock)
-        self.dispatch = Dispatcher(self.picture, gate, log, self.egress, clock, self.outflow.put)
+        self.dispatch = Dispatcher(self.picture, gate, log, self.egress, clock, self._keep)
         self.actor = Actor(self.picture, gate, self.dispatch, clock, self.notice)
         self.intake = Intake(
-            self.picture, listener, self.actor.act_all, self._look, self._evidence, self.outflow.put,
+            self.picture, listener, self.actor.act_all, self._look, self._evidence, self._keep,
             self.notice, self._settled,
         )  # fmt: skip
         self.reader = Reader(rest, self.picture, self.intake, clock)
@@ -113,7 +123,7 @@ class Desk:
         )
         self.reconciler = Reconciler(
             self.picture, self.reader, self.intake, clock, self._wakeups, self._halt_account,
-            self._reconciled, self.outflow.put,
+            self._reconciled, self._keep,
         )  # fmt: skip
         self.flattener = Flattener(self.picture, self.reader, self.dispatch, clock, self.notice)
         self.mover = StopMover(self.picture, self.dispatch, clock, self.notice, self._poll_soon)
@@ -135,7 +145,6 @@ class Desk:
             self.log.set_epoch(lease.account_id, lease.epoch)
         await self.halts.load([account.id for account in accounts])
         self._wakeups.start()
-        self.outflow.start()
         self._spawn(self.log.run(), "intent log")
         left = self.log.unsettled()
         for entry in left:
@@ -165,7 +174,6 @@ class Desk:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.outflow.stop()
         self.log.flush()
 
     def view(self) -> RiskView:
@@ -274,12 +282,16 @@ class Desk:
             self.picture.touch()
         if not self.log.writable:
             self._probe_log()
-        if self.picture.store_ok != self.outflow.ok:
-            self.picture.store_ok = self.outflow.ok
+        if self._outbox is not None and self.picture.store_ok != self._outbox.store_ok:
+            self.picture.store_ok = self._outbox.store_ok
             self.picture.touch()
         for account_id in self.picture.accounts.ids():
             self._look_account(account_id)
         self._wakeups.at("tick", self.clock.mono() + 1_000_000_000, self._tick)
+
+    def _keep(self, operation: str, argument: Any) -> None:
+        if self._outbox is not None:
+            self._outbox.keep(operation, argument)
 
     def _probe_log(self) -> None:
         for account_id in self.picture.accounts.ids():
@@ -345,7 +357,7 @@ class Desk:
         )
         self.picture.touch()
 
-    def _spawn(self, work: object, name: str) -> None:
-        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work, name=name)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
