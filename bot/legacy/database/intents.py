@@ -36,15 +36,14 @@ PROTECTION_COLUMNS = (
     "account_id", "contract_id", "state", "stop_order_id", "target_order_ids", "breakeven", "trailing",
     "unprotected_ms",
 )  # fmt: skip
+_PROTECTION = ", ".join(f'"{name}"' for name in PROTECTION_COLUMNS)
 UPSERT_PROTECTION = (
-    f"INSERT INTO protection ({', '.join(PROTECTION_COLUMNS)}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "  # noqa: S608
+    f"INSERT INTO protection ({_PROTECTION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "  # noqa: S608
     "ON CONFLICT (account_id, contract_id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in PROTECTION_COLUMNS[2:])
+    + ", ".join(f'"{name}" = excluded."{name}"' for name in PROTECTION_COLUMNS[2:])
     + ", updated_at = now()"
 )
-SELECT_PROTECTION = (
-    f"SELECT {', '.join(PROTECTION_COLUMNS)} FROM protection WHERE account_id = $1 ORDER BY contract_id"  # noqa: S608
-)
+SELECT_PROTECTION = f"SELECT {_PROTECTION} FROM protection WHERE account_id = $1 ORDER BY contract_id"  # noqa: S608
 INSERT_RECONCILIATION = (
     "INSERT INTO reconciliation_log (account_id, colour, differences, actions, at) "
     "VALUES ($1, $2, $3, $4, coalesce($5, now())) ON CONFLICT DO NOTHING"

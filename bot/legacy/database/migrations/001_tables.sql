@@ -99,7 +99,7 @@ CREATE TABLE IF NOT EXISTS protection (
     account_id varchar(50) NOT NULL, contract_id varchar(40) NOT NULL,
     state varchar(20),
     stop_order_id bigint, target_order_ids bigint[],
-    breakeven jsonb, trailing jsonb,
+    breakeven jsonb, "trailing" jsonb,
     unprotected_ms int,
     updated_at timestamptz DEFAULT now(),
     PRIMARY KEY (account_id, contract_id)
