@@ -32,10 +32,11 @@ from bot.migration.records import (
 from bot.migration.register import Unit
 from bot.model.market import Bar, Trade
 from bot.model.quantities import Ticks, TsNs
-from bot.model.times import MINUTE
+from bot.model.times import MILLISECOND, MINUTE
 from bot.ports import BarBuilder
 
 COMPONENT: Final = "market_data"
+HAND_OVER_NS: Final = 250 * MILLISECOND
 
 
 class RecordedBarBuilder:
@@ -59,7 +60,8 @@ class RecordedBarBuilder:
         self._calls: list[tuple[int, Any, Any, int]] = []
         self._recording = False
         self._wanted: Unit | None = None
-        self._seq = self._missed = self._snapshot_seq = self._snapshot_at = self._losses = 0
+        self._seq = self._missed = self._snapshot_seq = self._snapshot_at = 0
+        self._losses = self._handed_at = 0
 
     @property
     def recording(self) -> bool:
@@ -215,8 +217,14 @@ class RecordedBarBuilder:
             if self._wanted is not None and self._journal.has_room():
                 self._resume("resume")
             return
-        self._hand_over()
-        due = self._seq - self._snapshot_seq >= self._every or wall - self._snapshot_at >= MINUTE
+        now = self._mono()
+        if now - self._handed_at >= HAND_OVER_NS:
+            self._handed_at = now
+            self._hand_over()
+        due = (
+            self._seq + len(self._calls) - self._snapshot_seq >= self._every
+            or wall - self._snapshot_at >= MINUTE
+        )
         if due or self._journal.losses != self._losses:
             self._snapshot("interval")
             self._snapshot_at = wall

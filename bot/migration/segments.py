@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int = 2 * 1024**3
     keep_hours: int = 14 * 24
     min_free_bytes: int = 512 * 1024 * 1024
-    queue_blocks: int = 64
+    queue_blocks: int = 256
 
 
 def segments(folder: Path) -> list[Path]:

@@ -1,0 +1,1 @@
+"""Comparators, one per component, over one field-by-field comparison."""
