@@ -138,3 +138,9 @@ class StoreCorrupt(BotError):
 
     code = "STORE_CORRUPT"
     exit_code = 12
+
+
+class CoreFailure(BotError):
+    """A compiled component stopped at a defect; its state is not to be trusted until it is restored."""
+
+    code = "CORE_FAILURE"

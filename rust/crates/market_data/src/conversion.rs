@@ -1,0 +1,95 @@
+//! Batch conversion of closed one-minute bars.
+
+use bot_calendar::{Bounds, Calendar, Timeframe};
+use bot_model::{Code, Failure, NEVER};
+
+/// A closed one-minute bar; prices in ticks, `start` in ns UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the bar of specification §6.2")]
+pub struct Minute {
+    pub start: i64,
+    pub open: i64,
+    pub high: i64,
+    pub low: i64,
+    pub close: i64,
+    pub volume: i64,
+}
+
+/// A bar made from `source_bars` one-minute bars; `complete` when the window covers its bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the bar of specification §6.2")]
+pub struct Converted {
+    pub bounds: Bounds,
+    pub open: i64,
+    pub high: i64,
+    pub low: i64,
+    pub close: i64,
+    pub volume: i64,
+    pub source_bars: u64,
+    pub complete: bool,
+}
+
+/// Bars of `timeframe` from the bars whose start lies in `window`, ascending; nothing is invented.
+///
+/// Buckets that the window does not cover are left out, or kept with `complete` false.
+pub fn convert(
+    calendar: &Calendar,
+    bars: impl IntoIterator<Item = Minute>,
+    timeframe: Timeframe,
+    window: Bounds,
+    keep_partial: bool,
+) -> Result<Vec<Converted>, Failure> {
+    if !timeframe.seconds().is_multiple_of(60) {
+        let expected = "whole minutes, the length of the bars";
+        return Err(Failure::new(Code::BadTimeframe, "timeframe", expected, timeframe.text()));
+    }
+    let mut converted: Vec<Converted> = Vec::new();
+    let mut previous = NEVER;
+    let mut end = NEVER;
+    for bar in bars {
+        if bar.start <= previous {
+            let seen = bar.start.to_string();
+            return Err(Failure::new(Code::Unsorted, "bars", "strictly ascending starts", seen)
+                .hint("sort and deduplicate"));
+        }
+        previous = bar.start;
+        if bar.start < window.start || bar.start >= window.end {
+            continue;
+        }
+        match converted.last_mut() {
+            Some(open) if bar.start < end => open.add(&bar),
+            _ => {
+                let bounds = timeframe.bucket(calendar, bar.start);
+                end = bounds.end;
+                converted.push(Converted::first(&bar, bounds, window));
+            }
+        }
+    }
+    if !keep_partial {
+        converted.retain(|bar| bar.complete);
+    }
+    Ok(converted)
+}
+
+impl Converted {
+    fn first(bar: &Minute, bounds: Bounds, window: Bounds) -> Self {
+        Self {
+            bounds,
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            volume: bar.volume,
+            source_bars: 1,
+            complete: window.start <= bounds.start && bounds.end <= window.end,
+        }
+    }
+
+    fn add(&mut self, bar: &Minute) {
+        self.high = self.high.max(bar.high);
+        self.low = self.low.min(bar.low);
+        self.close = bar.close;
+        self.volume += bar.volume;
+        self.source_bars += 1;
+    }
+}

@@ -1,0 +1,409 @@
+//! Faces of the market data component.
+
+use bot_calendar::{Bounds, Timeframe};
+use bot_market_data::{Bar, BarBuilder as Core, Columns, Converted, Minute, SymbolId, convert};
+use bot_model::{Code, Failure};
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use crate::calendar::Calendar;
+use crate::errors::{guard, narrow, raise};
+use crate::objects::{Maker, Slots, each, flag, int};
+
+const DETACH_FROM: usize = 1024;
+
+/// Bars built from trades; the contract is that of `bot.ports.BarBuilder`.
+#[pyclass(subclass, module = "trading_bot_core.market_data")]
+pub(crate) struct BarBuilder {
+    core: Core,
+    broken: bool,
+    finals: Vec<Bar>,
+    last: Option<(Py<PyAny>, SymbolId)>,
+    names: Vec<Py<PyString>>,
+    texts: Vec<(Timeframe, Py<PyString>)>,
+    trade: Slots<5>,
+    bar: Maker,
+}
+
+#[pymethods]
+impl BarBuilder {
+    #[new]
+    #[pyo3(signature = (timeframes, calendar, close_grace_ms = 500, max_future_ms = 5000))]
+    fn new(
+        py: Python<'_>,
+        timeframes: Vec<String>,
+        calendar: &Calendar,
+        close_grace_ms: i64,
+        max_future_ms: i64,
+    ) -> PyResult<Self> {
+        let parsed: Result<Vec<Timeframe>, Failure> =
+            timeframes.iter().map(|text| Timeframe::parse(text)).collect();
+        let parsed = parsed.map_err(|failure| raise(py, &failure))?;
+        Ok(Self {
+            core: Core::new(&parsed, calendar.inner.clone(), close_grace_ms, max_future_ms),
+            broken: false,
+            finals: Vec::new(),
+            last: None,
+            names: Vec::new(),
+            texts: Vec::new(),
+            trade: Slots::of(py, "Trade", ["contract_id", "price", "size", "ts", "received"])?,
+            bar: Maker::of(py, "Bar")?,
+        })
+    }
+
+    /// Bars that became final, in order of end, then of length.
+    fn on_trade<'py>(&mut self, trade: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let py = trade.py();
+        self.run(py, |this| this.add(trade))?;
+        self.publish(py)
+    }
+
+    /// The same for several trades in order.
+    fn on_trades<'py>(&mut self, trades: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let py = trades.py();
+        self.run(py, |this| each(trades, |trade| this.add(trade)))?;
+        self.publish(py)
+    }
+
+    /// Trades of one contract in four int64 buffers; the buffers must not change during the call.
+    fn on_columns<'py>(
+        &mut self,
+        contract_id: &Bound<'py, PyAny>,
+        prices: &Bound<'py, PyAny>,
+        sizes: &Bound<'py, PyAny>,
+        ts: &Bound<'py, PyAny>,
+        received: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = contract_id.py();
+        let buffers = [column(prices)?, column(sizes)?, column(ts)?, column(received)?];
+        let [prices, sizes, ts, received] = buffers.each_ref().map(slice);
+        let columns = Columns { prices, sizes, ts, received };
+        self.run(py, |this| {
+            let symbol = this.symbol(contract_id)?;
+            let (core, finals) = (&mut this.core, &mut this.finals);
+            let done = if prices.len() < DETACH_FROM {
+                core.on_columns(symbol, columns, finals)
+            } else {
+                py.detach(|| core.on_columns(symbol, columns, finals))
+            };
+            done.map_err(|failure| raise(py, &failure))
+        })?;
+        self.publish(py)
+    }
+
+    /// A quote's last price; counts as a tick of size 0 in quote mode only.
+    fn on_quote<'py>(
+        &mut self,
+        contract_id: &Bound<'py, PyAny>,
+        last: Option<i64>,
+        ts: Option<i64>,
+        received: i64,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = contract_id.py();
+        self.run(py, |this| {
+            let symbol = this.symbol(contract_id)?;
+            this.core.on_quote(symbol, last, ts, received, &mut this.finals);
+            Ok(())
+        })?;
+        self.publish(py)
+    }
+
+    /// Move all clocks to `wall - close_grace`; contracts in byte order.
+    fn on_timer<'py>(&mut self, py: Python<'py>, wall: i64) -> PyResult<Bound<'py, PyList>> {
+        self.run(py, |this| {
+            this.core.on_timer(wall, &mut this.finals);
+            Ok(())
+        })?;
+        self.publish(py)
+    }
+
+    /// `trades` or `quotes`. Raises BadField.
+    fn set_mode(&mut self, contract_id: &Bound<'_, PyAny>, mode: &str) -> PyResult<()> {
+        let py = contract_id.py();
+        let quotes = match mode {
+            "trades" => false,
+            "quotes" => true,
+            _ => return Err(raise(py, &Failure::new(Code::BadField, "mode", "trades or quotes", mode))),
+        };
+        self.run(py, |this| {
+            let symbol = this.symbol(contract_id)?;
+            this.core.set_mode(symbol, quotes);
+            Ok(())
+        })
+    }
+
+    /// The feed is connected and subscribed as of `ts`.
+    fn feed_up(&mut self, contract_id: &Bound<'_, PyAny>, ts: i64) -> PyResult<()> {
+        self.run(contract_id.py(), |this| {
+            let symbol = this.symbol(contract_id)?;
+            this.core.feed_up(symbol, ts);
+            Ok(())
+        })
+    }
+
+    /// The feed is lost as of `ts`.
+    #[expect(unused_variables, reason = "the loss counts, not its time")]
+    fn feed_down(&mut self, contract_id: &Bound<'_, PyAny>, ts: i64) -> PyResult<()> {
+        self.run(contract_id.py(), |this| {
+            let symbol = this.symbol(contract_id)?;
+            this.core.feed_down(symbol);
+            Ok(())
+        })
+    }
+
+    /// Add a timeframe to one contract. Raises BadTimeframe.
+    fn subscribe(&mut self, contract_id: &Bound<'_, PyAny>, timeframe: &str, ts: i64) -> PyResult<()> {
+        let py = contract_id.py();
+        let timeframe = Timeframe::parse(timeframe).map_err(|failure| raise(py, &failure))?;
+        self.run(py, |this| {
+            let symbol = this.symbol(contract_id)?;
+            this.core.subscribe(symbol, timeframe, ts);
+            Ok(())
+        })
+    }
+
+    /// The open bars, shortest timeframe first, `final` false.
+    fn forming<'py>(&mut self, py: Python<'py>, contract_id: &str) -> PyResult<Bound<'py, PyList>> {
+        self.run(py, |this| {
+            if let Some(symbol) = this.core.known(contract_id) {
+                this.finals = this.core.forming(symbol);
+            }
+            Ok(())
+        })?;
+        self.publish(py)
+    }
+
+    /// Per contract in byte order `{late: {timeframe: n}, future: n, bad: n}`.
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for (id, counters) in self.core.counters() {
+            let (one, late) = (PyDict::new(py), PyDict::new(py));
+            for (timeframe, count) in counters.late {
+                late.set_item(timeframe.text(), count)?;
+            }
+            one.set_item("late", late)?;
+            one.set_item("future", counters.future)?;
+            one.set_item("bad", counters.bad)?;
+            all.set_item(id, one)?;
+        }
+        Ok(all)
+    }
+
+    /// The whole state in the canonical layout.
+    fn snapshot<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.run(py, |this| Ok(PyBytes::new(py, &this.core.snapshot())))
+    }
+
+    /// Become the state of `snapshot`. Raises StoreCorrupt, changing nothing.
+    fn restore(&mut self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
+        let restored =
+            guard(py, &mut false, || self.core.restore(state).map_err(|failure| raise(py, &failure)));
+        restored?;
+        self.broken = false;
+        self.last = None;
+        self.names = self.core.ids().map(|id| PyString::new(py, id).unbind()).collect();
+        Ok(())
+    }
+
+    /// BLAKE2b-64 of the snapshot.
+    fn digest(&mut self, py: Python<'_>) -> PyResult<u64> {
+        self.run(py, |this| Ok(this.core.digest()))
+    }
+
+    /// Always true: each call is a whole unit of work.
+    #[expect(clippy::unused_self, reason = "part of the port")]
+    fn quiet(&self) -> bool {
+        true
+    }
+}
+
+impl BarBuilder {
+    #[inline]
+    fn run<T>(&mut self, py: Python<'_>, call: impl FnOnce(&mut Self) -> PyResult<T>) -> PyResult<T> {
+        let mut broken = self.broken;
+        let done = guard(py, &mut broken, || call(self));
+        self.broken = broken;
+        done
+    }
+
+    #[inline]
+    fn add(&mut self, trade: &Bound<'_, PyAny>) -> PyResult<()> {
+        let [contract_id, price, size, ts, received] = self.trade.read(trade)?;
+        let symbol = self.symbol(&contract_id)?;
+        let (price, size, ts) = (optional(&price)?, optional(&size)?, optional(&ts)?);
+        self.core.on_trade(symbol, price, size, ts, integer(&received)?, &mut self.finals);
+        Ok(())
+    }
+
+    #[inline]
+    fn symbol(&mut self, contract_id: &Bound<'_, PyAny>) -> PyResult<SymbolId> {
+        match &self.last {
+            Some((last, symbol)) if last.is(contract_id) => Ok(*symbol),
+            _ => self.find(contract_id),
+        }
+    }
+
+    fn find(&mut self, contract_id: &Bound<'_, PyAny>) -> PyResult<SymbolId> {
+        let text = contract_id.cast::<PyString>()?;
+        let symbol = self.core.symbol(text.to_str()?);
+        if symbol.index() == self.names.len() {
+            self.names.push(text.clone().unbind());
+        }
+        self.last = Some((contract_id.clone().unbind(), symbol));
+        Ok(symbol)
+    }
+
+    #[inline]
+    fn publish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if self.finals.is_empty() {
+            return Ok(PyList::empty(py));
+        }
+        let finals = std::mem::take(&mut self.finals);
+        let made: PyResult<Vec<_>> = finals.iter().map(|bar| self.published(py, bar)).collect();
+        self.finals = finals;
+        self.finals.clear();
+        PyList::new(py, made?)
+    }
+
+    fn published<'py>(&mut self, py: Python<'py>, bar: &Bar) -> PyResult<Bound<'py, PyAny>> {
+        let name = self.names[bar.symbol].bind(py).clone().into_any();
+        let text = self.text(py, bar.timeframe);
+        let source = PyString::intern(py, bar.source.text()).into_any();
+        self.bar.make(
+            py,
+            &[
+                name,
+                text,
+                int(py, bar.bounds.start),
+                int(py, bar.bounds.end),
+                int(py, bar.open),
+                int(py, bar.high),
+                int(py, bar.low),
+                int(py, bar.close),
+                int(py, bar.volume),
+                int(py, bar.ticks.cast_signed()),
+                flag(py, bar.is_final),
+                flag(py, bar.complete),
+                source,
+            ],
+        )
+    }
+
+    fn text<'py>(&mut self, py: Python<'py>, timeframe: Timeframe) -> Bound<'py, PyAny> {
+        if let Some((_, text)) = self.texts.iter().find(|(known, _)| *known == timeframe) {
+            return text.bind(py).clone().into_any();
+        }
+        let text = PyString::intern(py, &timeframe.text());
+        self.texts.push((timeframe, text.clone().unbind()));
+        text.into_any()
+    }
+}
+
+/// Batch conversion of one-minute bars; the contract is that of `bot.ports.BarConverter`.
+#[pyclass(frozen, subclass, module = "trading_bot_core.market_data")]
+pub(crate) struct BarConverter {
+    calendar: std::sync::Arc<bot_calendar::Calendar>,
+    minute: Slots<6>,
+    converted: Maker,
+}
+
+#[pymethods]
+impl BarConverter {
+    #[new]
+    fn new(py: Python<'_>, calendar: &Calendar) -> PyResult<Self> {
+        Ok(Self {
+            calendar: calendar.inner.clone(),
+            minute: Slots::of(py, "MinuteBar", ["start", "open", "high", "low", "close", "volume"])?,
+            converted: Maker::of(py, "ConvertedBar")?,
+        })
+    }
+
+    /// Bars of `timeframe`, ascending. Raises BadTimeframe and Unsorted.
+    #[pyo3(signature = (bars, timeframe, start, end, keep_partial = false))]
+    fn __call__<'py>(
+        &self,
+        bars: &Bound<'py, PyAny>,
+        timeframe: &str,
+        start: i64,
+        end: i64,
+        keep_partial: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = bars.py();
+        guard(py, &mut false, || {
+            let timeframe = Timeframe::parse(timeframe).map_err(|failure| raise(py, &failure))?;
+            let mut minutes = Vec::new();
+            each(bars, |bar| {
+                minutes.push(self.minute(bar)?);
+                Ok(())
+            })?;
+            let made = convert(&self.calendar, minutes, timeframe, Bounds { start, end }, keep_partial)
+                .map_err(|failure| raise(py, &failure))?;
+            let made: PyResult<Vec<_>> = made.iter().map(|bar| self.published(py, bar)).collect();
+            PyList::new(py, made?)
+        })
+    }
+}
+
+impl BarConverter {
+    fn minute(&self, bar: &Bound<'_, PyAny>) -> PyResult<Minute> {
+        let [start, open, high, low, close, volume] = self.minute.read(bar)?;
+        Ok(Minute {
+            start: integer(&start)?,
+            open: integer(&open)?,
+            high: integer(&high)?,
+            low: integer(&low)?,
+            close: integer(&close)?,
+            volume: integer(&volume)?,
+        })
+    }
+
+    fn published<'py>(&self, py: Python<'py>, bar: &Converted) -> PyResult<Bound<'py, PyAny>> {
+        self.converted.make(
+            py,
+            &[
+                int(py, bar.bounds.start),
+                int(py, bar.bounds.end),
+                int(py, bar.open),
+                int(py, bar.high),
+                int(py, bar.low),
+                int(py, bar.close),
+                int(py, bar.volume),
+                int(py, bar.source_bars.cast_signed()),
+                flag(py, bar.complete),
+            ],
+        )
+    }
+}
+
+#[inline]
+fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract().map_err(|problem| narrow(value.py(), problem))
+}
+
+#[inline]
+fn optional(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    if value.is_none() { Ok(None) } else { integer(value).map(Some) }
+}
+
+/// A column of int64, one-dimensional and contiguous. Raises BadField.
+pub(crate) fn column(object: &Bound<'_, PyAny>) -> PyResult<PyBuffer<i64>> {
+    let py = object.py();
+    let refused =
+        |seen: String| raise(py, &Failure::new(Code::BadField, "column", "a buffer of int64", seen));
+    let buffer = PyBuffer::<i64>::get(object).map_err(|problem| refused(problem.to_string()))?;
+    if buffer.dimensions() == 1 && buffer.is_c_contiguous() {
+        Ok(buffer)
+    } else {
+        Err(refused(format!("{} dimensions", buffer.dimensions())))
+    }
+}
+
+/// The values of a column, which the caller must not change meanwhile.
+pub(crate) fn slice(buffer: &PyBuffer<i64>) -> &[i64] {
+    if buffer.item_count() == 0 {
+        return &[];
+    }
+    // SAFETY: a contiguous buffer of this many aligned i64, held as long as the slice lives.
+    unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast::<i64>(), buffer.item_count()) }
+}
