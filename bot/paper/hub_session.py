@@ -24,8 +24,8 @@ Closed = Callable[[], None]
 class HubSession:
     """`receive` takes the bytes of one WebSocket message; `drop` says that the socket is gone.
 
-    `send` gets whole records; `closed` is called once when the hub ends the connection. All timeouts
-    are of host time.
+    `send` gets whole records; `closed` is called once when the hub ends the connection: `graceful` says
+    whether what was sent still goes out before. All timeouts are of host time.
     """
 
     def __init__(self, hub: HubCore, claims: Claims, send: Send, closed: Closed, host_now: int) -> None:
@@ -34,6 +34,7 @@ class HubSession:
         self.ready = False
         self.ended = False
         self.stalled = False
+        self.graceful = False
         self.heard = self.sent = host_now
 
     def receive(self, data: bytes) -> None:
@@ -69,6 +70,7 @@ class HubSession:
         if not self.ended:
             allow = self._hub.state.options.close_allow_reconnect
             self.push(records.close(error, allow_reconnect=allow))
+            self.graceful = True
             self._end()
 
     def cut(self) -> None:
@@ -123,6 +125,7 @@ class HubSession:
                 message, error=f"Failed to invoke '{message.get('target')}' due to an error on the server."
             )
         elif type_ == records.CLOSE:
+            self.graceful = True
             self._end()
 
     def _shake(self, message: dict[str, Any]) -> None:
@@ -137,6 +140,7 @@ class HubSession:
 
     def _refuse(self, error: str) -> None:
         self._send(records.handshake_error(error))
+        self.graceful = True
         self._end()
 
     def _invoke(self, message: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from bot.paper.rows import LIVE, OPEN, REJECTED, STOPS, OrderRow, PositionRow, R
 
 SAME_WITHIN_NS = 2 * SECOND
 UNPROTECTED_LIMIT_NS = 5 * SECOND
+ASKED_FOR = ("api", "close", "partial")
 KEPT = 1_000
 """The newest findings of each kind that are listed; the counts go on."""
 
@@ -52,7 +53,7 @@ class Judge:
         self.violations: list[str] = []
         self.requests = self.rate_limited = self.unknown_paths = self.refused = 0
         self.duplicate_count = self.violation_count = self.round_turns = self.net_pnl = 0
-        self.accepted = self.tags_reused = 0
+        self.accepted = self.placed = self.tags_reused = 0
         self.longest_ns = 0
         self.connections = {"user": 0, "market": 0}
         self.connections_max = {"user": 0, "market": 0}
@@ -90,6 +91,7 @@ class Judge:
             "unprotected_longest_s": longest / SECOND,
             "unprotected": [*self.unprotected, *still],
             "orders": self.accepted,
+            "placed_orders": self.placed,
             "refused_orders": self.refused,
             "fills": len(self.trades),
             "trades": self.round_turns,
@@ -112,6 +114,7 @@ class Judge:
                 self.refused += 1
             else:
                 self.accepted += 1
+                self.placed += row.origin in ASKED_FOR
                 self._look_for_twin(ts, row)
         key = (row.account, row.contract)
         stops = self._stops.setdefault(key, {})
@@ -122,7 +125,7 @@ class Judge:
         self._weigh(ts, key)
 
     def _look_for_twin(self, ts: int, row: OrderRow) -> None:
-        if row.parent is not None or row.origin not in ("api", "close", "partial"):
+        if row.parent is not None or row.origin not in ASKED_FOR:
             return
         if row.tag is not None:
             intent = row.tag.rsplit("-", 1)[-1] if row.tag.startswith("TB2-") else row.tag

@@ -139,7 +139,28 @@ class PaperVenue:
     def verdict(self) -> dict[str, object]:
         """The judge's figures as of now."""
         self.advance(self._clock.now())
-        return self.judge.verdict(self.state.now)
+        verdict: dict[str, object] = msgspec.to_builtins(self.judge.verdict(self.state.now))
+        return verdict
+
+    def records(self) -> dict[str, object]:
+        """The rows as they are now: requests from the kept lines, orders, fills, positions."""
+        requests = [msgspec.json.decode(line)[2] for line in self.ledger.lines if b',"request",' in line[:32]]
+        rows = {
+            "requests": requests,
+            "orders": list(self.state.orders.values()),
+            "fills": self.state.trades,
+            "positions": list(self.state.positions.values()),
+            "digest": self.ledger.digest(),
+        }
+        plain: dict[str, object] = msgspec.to_builtins(rows)
+        return plain
+
+    def prices(self) -> list[dict[str, object]]:
+        """The touch and the last print of every contract, in ticks."""
+        return [
+            {**msgspec.structs.asdict(touch), "last": self.state.last.get(contract_id)}
+            for contract_id, touch in self.state.touch.items()
+        ]
 
     def accounts(self) -> list[dict[str, object]]:
         """All accounts with the figures of their limits."""

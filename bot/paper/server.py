@@ -1,0 +1,191 @@
+"""The paper gateway as a running server: public listener, control listener, and the hand that moves time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from bot.calendar.sessions import SessionCalendar
+from bot.clock import Clock
+from bot.model.errors import BotError
+from bot.model.times import SECOND
+from bot.paper import epoch as epochs
+from bot.paper.config import PaperConfig
+from bot.paper.control import Control
+from bot.paper.market.feed import Market
+from bot.paper.market.synthetic import SyntheticMarket
+from bot.paper.market.tape import TapeMarket
+from bot.paper.sockets import Sockets
+from bot.paper.state_log import StateLog
+from bot.paper.venue import PaperVenue
+
+ANNOUNCEMENT = "paper.json"
+SHORTEST_TURN_S, LONGEST_TURN_S = 0.002, 0.25
+_HOST = "127.0.0.1"
+
+
+class PaperGateway:
+    """`start` binds both listeners, restores the state of `config.state_dir` and begins to move time.
+
+    With a `clock` of the caller's, time moves as that one does. `notice` tells of a damaged state's end.
+    """
+
+    def __init__(self, config: PaperConfig, clock: Clock | None = None, market: Market | None = None) -> None:
+        self.config = config
+        self.control_token = secrets.token_urlsafe(24)
+        self.url = self.control_url = self.notice = ""
+        self.failed: asyncio.Future[None] | None = None
+        self._clock, self._market = clock, market
+        self._log: StateLog | None = None
+        self._venue: PaperVenue | None = None
+        self._runners: list[web.AppRunner] = []
+        self._turn: asyncio.TimerHandle | None = None
+
+    @property
+    def venue(self) -> PaperVenue:
+        """The venue behind the sockets, once started."""
+        assert self._venue is not None
+        return self._venue
+
+    async def start(self) -> None:
+        """Raises BotError when a port or the state folder is taken."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        config, past = self.config, list[bytes]()
+        if config.state_dir is not None:
+            self._log = StateLog(Path(config.state_dir))
+            past, self.notice = self._log.lines, self._log.notice
+        epoch = epochs.resumed(past, config) if past else epochs.first(config)
+        self._clock = self._clock or epochs.clock_of(epoch)
+        market = self._market or build_market(msgspec.structs.replace(config, start_ns=epoch.start_ns))
+        config = msgspec.structs.replace(config, start_ns=epoch.start_ns)
+        venue = self._venue = PaperVenue(config, self._clock, market, past=past or None)
+        if self._log is not None:
+            if not past:
+                for line in venue.ledger.lines:
+                    self._log.append(line)
+            venue.ledger.sink = self._log.append
+            venue.ledger.write(venue.state.now, "epoch", epoch)
+        sockets = Sockets(venue, self._clock, epoch.venue_ns)
+        control = Control(venue, self.control_token, sockets.clock)
+        sockets.woken = control.woken = self._hurry
+        self.failed = asyncio.get_running_loop().create_future()
+        self.url = await self._listen(sockets.application(), config.port, "paper gateway port")
+        self.control_url = await self._listen(
+            control.application(), config.control_port, "paper control port"
+        )
+        self._go_on()
+
+    async def stop(self) -> None:
+        """Close the listeners and give the state folder free."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+        if self._log is not None:
+            if self._venue is not None:
+                self._venue.ledger.sink = None
+            self._log.close()
+            self._log = None
+
+    async def _listen(self, app: web.Application, port: int, what: str) -> str:
+        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, _HOST, port)
+        try:
+            await site.start()
+        except OSError as problem:
+            raise BotError(
+                what,
+                expected="a free port of the loopback address",
+                seen=port,
+                do="stop the program that uses it, or set another port (0 takes a free one)",
+            ) from problem
+        return f"http://{_HOST}:{runner.addresses[0][1]}"
+
+    def _go_on(self) -> None:
+        """Bring the venue up to now and come back when something is due."""
+        assert self._clock is not None
+        try:
+            self.venue.advance(self._clock.now())
+        except Exception as problem:
+            self._fail(problem)
+            return
+        self._schedule()
+
+    def _hurry(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+            self._schedule()
+
+    def _schedule(self) -> None:
+        assert self._clock is not None
+        due = self.venue.next_due()
+        wait = LONGEST_TURN_S
+        if due is not None:
+            wait = (due - self._clock.now()) / SECOND / self._clock.rate
+        wait = min(max(wait, SHORTEST_TURN_S), LONGEST_TURN_S)
+        self._turn = asyncio.get_running_loop().call_later(wait, self._go_on)
+
+    def _fail(self, problem: Exception) -> None:
+        if self.failed is not None and not self.failed.done():
+            self.failed.set_exception(problem)
+
+
+async def run(config: PaperConfig) -> None:
+    """Serve until cancelled. Writes `<state_dir>/paper.json` (mode 600) when ready.
+
+    Raises BotError when a port or the state folder is taken.
+    """
+    gateway = PaperGateway(config)
+    await gateway.start()
+    announcement = None if config.state_dir is None else Path(config.state_dir) / ANNOUNCEMENT
+    try:
+        if announcement is not None:
+            announce(gateway, announcement)
+        assert gateway.failed is not None
+        await gateway.failed
+    finally:
+        if announcement is not None:
+            announcement.unlink(missing_ok=True)
+        await gateway.stop()
+
+
+def announce(gateway: PaperGateway, path: Path) -> None:
+    """Write the addresses and the control token for other processes of the same user, atomically."""
+    content = {
+        "url": gateway.url,
+        "control_url": gateway.control_url,
+        "control_token": gateway.control_token,
+        "pid": os.getpid(),
+    }
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, msgspec.json.encode(content))
+    finally:
+        os.close(file)
+    draft.replace(path)
+
+
+def build_market(config: PaperConfig) -> Market:
+    """The market that the settings name: a tape, or the synthetic one. Raises BotError."""
+    if config.tape is not None:
+        return TapeMarket(config.tape, config.roots[0], config.start_ns)
+    return SyntheticMarket(
+        config.seed, config.start_ns, config.roots, config.density, config.scenario, SessionCalendar.shipped()
+    )
