@@ -31,6 +31,10 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+class NotOffered(ProtocolError):
+    """The venue has no such path, or not for this body."""
+
+
 class Exchange:
     """Sends for one venue user. `random` spreads the retries; give it a seed for repeatable runs."""
 
@@ -170,8 +174,8 @@ def _refuse(path: str, reply: RawReply) -> None:
     if reply.status == 401:
         raise AuthError(path, expected="a token in force", seen="HTTP 401 twice", do="check the API access")
     if reply.status in (404, 405):
-        raise ProtocolError(path, expected="a path of this venue", seen=f"HTTP {reply.status}")
+        raise NotOffered(path, expected="a path of this venue", seen=f"HTTP {reply.status}")
     if reply.status == 400:
-        raise ProtocolError(path, expected="a request it can read", seen=reply.body[:200])
+        raise NotOffered(path, expected="a request it can read", seen=reply.body[:200])
     if reply.status != 429 and reply.status < 500:
         raise VenueRefused(path, expected="HTTP 200", seen=f"HTTP {reply.status}")

@@ -14,7 +14,7 @@ from bot.clock import Clock
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
 from bot.gateway.envelope import payload, rows
-from bot.gateway.exchange import HISTORY, Exchange
+from bot.gateway.exchange import HISTORY, Exchange, NotOffered
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import Transport
 from bot.model import venue_rows
@@ -113,16 +113,17 @@ class RestClient:
             )
         if row is None:
             raise ProtocolError(CONTRACT, expected=f"a record of {contract_id}", seen="none")
-        found = _each(CONTRACT, [row], lambda one: venue_rows.contract(one, self._clock.now()))
-        self.registry.put(found)
-        return found[0]
+        found: Contract
+        (found,) = _each(CONTRACT, [row], lambda one: venue_rows.contract(one, self._clock.now()))
+        self.registry.put([found])
+        return found
 
     async def open_orders(self, account_id: int, lane: Lane = "read") -> OpenOrders:
         """Working orders with suspended children, or without them and marked incomplete."""
         if self._clock.mono() >= self._query_after:
             try:
                 return OpenOrders(await self._query(account_id, lane), complete=True)
-            except ProtocolError as problem:
+            except NotOffered as problem:
                 self._query_after = self._clock.mono() + _QUERY_PAUSE
                 log.warning("orders.query_unusable", reason=str(problem), until_s=_QUERY_PAUSE // SECOND)
         found = await self._list(OPEN_ORDERS, {"accountId": account_id}, "orders", lane)
