@@ -1,0 +1,98 @@
+"""Independent clients, unchanged, against the real paper gateway over sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.conftest import ACCOUNT, CONTRACT, HERE, Run, need
+
+NODE, RUST = HERE / "node", HERE / "rust"
+TARGET = Path(__file__).parents[2] / "rust" / "target" / "conformance"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """The node command, with the locked packages in place."""
+    path = need("node")
+    if not (NODE / "node_modules" / "@microsoft" / "signalr").is_dir():
+        npm = need("npm")
+        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def rust_client() -> str:
+    """The path of the built client."""
+    cargo = need("cargo")
+    command = [cargo, "build", "--locked", "--quiet", "--manifest-path", str(RUST / "Cargo.toml")]
+    built = subprocess.run(
+        command,
+        env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr[-2000:]
+    return str(TARGET / "debug" / "paper-gateway-conformance")
+
+
+async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run) -> None:
+    seen = await run(node, str(NODE / "client.mjs"))
+    assert seen["login"] == {"success": True, "token": "string"}
+    assert ACCOUNT in seen["accounts"]
+    assert seen["negotiated"] == {"state": "Connected", "id": "string"}
+    assert sorted(seen["snapshot"]) == sorted([1, account] for account in seen["accounts"])
+    assert "Method does not exist" in seen["unknownMethod"]
+    assert seen["quoteContracts"] == [CONTRACT]
+    assert {"symbol", "lastPrice", "bestBid", "bestAsk", "lastUpdated", "timestamp"} <= set(
+        seen["firstQuote"]
+    )
+    assert seen["firstDepth"][0] == 6
+    assert seen["printFields"] == ["contractId", "price", "symbolId", "timestamp", "type", "volume"]
+    assert seen["placed"] == {"success": True, "orderId": "number"}
+    assert seen["entry"] == [6, 2]
+    assert seen["children"] == [["conformance-node-SL", 4, True], ["conformance-node-TP", 1, True]]
+    assert seen["trade"] == {"action": 0, "orderId": True, "side": 0}
+    assert seen["position"] == {"action": 1, "type": 1, "size": 1}
+    assert seen["left"] == 0
+    assert seen["fault"] is True
+    assert seen["reconnect"]["reconnected"] == 1
+    assert "Connection closed with an error" in seen["reconnect"]["reason"]
+
+
+async def test_strict_rust_client_trades_and_finds_no_gap(rust_client: str, run: Run) -> None:
+    seen = await run(rust_client)
+    assert ACCOUNT in seen["accounts"]
+    assert seen["contract"] == CONTRACT
+    assert seen["quotes"] == 20
+    assert seen["symbols"] == ["F.US.MNQ"]
+    assert seen["crossed"] == 0
+    assert seen["entry"] == ["Pending", "Filled"]
+    assert seen["children"] == 2
+    assert seen["duplicate"] is not None
+    assert (seen["left"], seen["positions"]) == (0, 0)
+
+
+async def test_signalrcore_negotiates_version_0_and_trades(run: Run) -> None:
+    seen = await run(sys.executable, str(HERE / "python" / "client.py"))
+    assert seen["completions"] == [None, None]
+    assert ACCOUNT in seen["snapshot"]
+    assert (seen["contracts"], seen["symbols"]) == ([CONTRACT], ["F.US.MNQ"])
+    assert seen["success"] is True
+    assert seen["statuses"] == [6, 2]
+    assert seen["closed"] is True
+
+
+def test_the_locks_name_versions_and_no_address() -> None:
+    lock = json.loads((NODE / "package-lock.json").read_text())
+    assert lock["packages"]["node_modules/@microsoft/signalr"]["version"].startswith("10.")
+    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    assert 'name = "projectx-client"\nversion = "8.0.0"' in (RUST / "Cargo.lock").read_text()
