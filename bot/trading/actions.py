@@ -113,7 +113,11 @@ class Actor:
         approved = self._gate.admit(action, self._picture.view(), self._clock.now())
         if not isinstance(approved, Denial) and isinstance(approved.intent, PlaceOrder):
             changed = self.with_legs(approved.intent)
-            if changed is not approved.intent or self._dispatch.flattening(changed):
+            if (
+                changed is not approved.intent
+                or self._dispatch.flattening(changed)
+                or self._dispatch.unanswered(changed)
+            ):
                 approved = self._dispatch.approve(changed)
         if isinstance(approved, Denial):
             self._alarm(

@@ -59,7 +59,22 @@ class Dispatcher:
         """All checks of the gate; entries also wait while a flatten of their scope is under way."""
         if isinstance(intent, PlaceOrder) and not intent.reduce and self.flattening(intent):
             return Denial(Code.REDUCING, "a flatten of this scope is under way")
+        if isinstance(intent, PlaceOrder) and self.unanswered(intent):
+            return Denial(Code.UNRESOLVED_INTENT, "the last order of this side has no answer yet")
         return self._gate.approve(intent, self._picture.view(), self._clock.now())
+
+    def unanswered(self, intent: PlaceOrder) -> bool:
+        """An entry of the same account, contract and side was sent and nothing was heard of it."""
+        return not intent.reduce and any(
+            entry.state == "sent"
+            and isinstance(entry.intent, PlaceOrder)
+            and not entry.intent.reduce
+            and entry.intent.account_id == intent.account_id
+            and entry.intent.contract_id == intent.contract_id
+            and entry.intent.side == intent.side
+            and entry.intent.key != intent.key
+            for entry in self._log.open_entries()
+        )
 
     async def execute(self, intent: Intent, lane: Lane) -> Outcome:
         """Approve, send and wait. A repeated key returns the first result, also while it is under way."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -139,6 +139,7 @@ class IntentLog:
         self._encoder = msgspec.msgpack.Encoder()
         self._dirty = asyncio.Event()
         self._past: dict[str, KeyRecord] = {}
+        self._open: dict[str, Entry] = {}
         self.entries: dict[str, Entry] = {}
         self.keys: dict[str, str] = {}
         self.tags: dict[tuple[int, str], str] = {}
@@ -215,11 +216,11 @@ class IntentLog:
 
     def unsettled(self, account_id: int | None = None) -> list[Entry]:
         """Intents whose outcome is not known, oldest first."""
-        return [
-            entry
-            for entry in self.entries.values()
-            if entry.open and (account_id is None or entry.intent.account_id == account_id)
-        ]
+        return [entry for entry in self._open.values() if account_id in (None, entry.intent.account_id)]
+
+    def open_entries(self) -> Iterable[Entry]:
+        """The same without a copy."""
+        return self._open.values()
 
     def by_tag(self, account_id: int, tag: str | None) -> Entry | None:
         """The intent that carries this tag; bracket children carry their parent's with a suffix."""
@@ -274,6 +275,10 @@ class IntentLog:
             if entry is None:
                 return
             entry.state = record.state
+            if not entry.open:
+                self._open.pop(entry.id, None)
+            else:
+                self._open.setdefault(entry.id, entry)
             if record.state == "sent":
                 entry.sent_at = record.at
             entry.order_id = record.order_id if record.order_id is not None else entry.order_id
@@ -281,7 +286,7 @@ class IntentLog:
         elif isinstance(record, IntentRecord):
             if record.intent.id not in self.entries:
                 entry = Entry(record.intent, record.epoch, record.at)
-                self.entries[entry.id] = entry
+                self.entries[entry.id] = self._open[entry.id] = entry
                 self._index(entry.intent.account_id, entry.intent.key, entry.tag, entry.id)
         elif isinstance(record, KeyRecord):
             self._past[record.key] = record

@@ -108,7 +108,7 @@ class Picture:
         """Contracts with an order or a close of unknown outcome."""
         return frozenset(
             entry.intent.contract_id
-            for entry in self.log.entries.values()
+            for entry in self.log.open_entries()
             if entry.state == "unknown" and entry.intent.account_id == account_id
         )
 

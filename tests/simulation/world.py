@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import VirtualClock
 from bot.gateway.budget import RateBudget
+from bot.gateway.contracts import ContractRegistry
 from bot.gateway.credentials import Credentials, Secret
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
@@ -26,7 +28,7 @@ from bot.legacy.order_execution import PythonOrderExecution
 from bot.legacy.websocket import PythonStreamProcessor
 from bot.model.actions import Enter, Instance
 from bot.model.instruments import contract_of
-from bot.model.intents import PlaceOrder
+from bot.model.intents import Bracket, PlaceOrder
 from bot.model.orders import OrderType
 from bot.model.quantities import Money, Ticks, TsNs
 from bot.model.risk import RuleFigures, StrategyPolicy
@@ -42,7 +44,6 @@ from bot.trading.intent_log import IntentLog
 from bot.trading.lease import AccountLock
 from bot.trading.record_file import RecordFile
 from bot.trading.settings import TradingSettings
-
 from tests.simulation.media import MemoryMedium
 from tests.simulation.scripted import ScriptedMarket
 
@@ -67,17 +68,16 @@ class Killed(BaseException):
 class World:
     """`probe` is called with the name of each point a process passes; a test kills there."""
 
-    def __init__(self, seed: int = 1, folder: Path | None = None, **options: Any) -> None:
+    def __init__(self, seed: int = 1, **options: Any) -> None:
         self.seed = seed
         self.clock = VirtualClock(START)
-        self.folder = folder
         self.medium = MemoryMedium()
         self.market = ScriptedMarket([MNQ], START, 80_000 + seed % 97)
         self.config = PaperConfig(start_ns=START, seed=seed, roots=("MNQ",), **options)
         self.venue = PaperVenue(self.config, self.clock, self.market, calendar=CALENDAR)
         self.random = random.Random(seed)
         self.probe: Callable[[str], None] = lambda _: None
-        self.killed = asyncio.Event()
+        self.killed: asyncio.Event
         self._due: asyncio.TimerHandle | None = None
 
     @property
@@ -218,12 +218,14 @@ class Process:
             transport, Credentials(world.config.username, Secret(world.config.api_key)), clock, budget
         )
         contracts = {MNQ.id: MNQ}
-        self.rest = RestClient(transport, self.session, budget, clock, contracts)
+        registry = ContractRegistry(clock)
+        registry.put([MNQ])
+        self.rest = RestClient(
+            transport, self.session, budget, clock, registry, random=random.Random(world.seed)
+        )
         self.stream = PythonStreamProcessor()
         self.stream.set_contracts(contracts)
-        self.log = IntentLog(
-            RecordFile(ProcessMedium(world.medium, self)), clock, offload=_inline
-        )
+        self.log = IntentLog(RecordFile(ProcessMedium(world.medium, self)), clock, offload=_inline)
         self.damage = self.log.replay()
         self.gate = Gate(
             CALENDAR,
@@ -248,6 +250,8 @@ class Process:
 
     async def start(self) -> Desk:
         """As the application starts: login, accounts, hubs, reconciliation."""
+        self.world.killed = asyncio.Event()
+        self.world.pump()
         await self.session.login()
         accounts = [account for account in await self.rest.accounts() if account.id == ACCOUNT]
         self._tasks = [asyncio.ensure_future(link.run()) for link in self.links]
@@ -291,8 +295,6 @@ class Process:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         self.lock.release()
-        self.world.killed = asyncio.Event()
-        self.world.pump()
 
     async def stop(self) -> None:
         """A clean end."""
@@ -365,8 +367,6 @@ def enter(
 
 def manual(world: World, key: str, **more: Any) -> PlaceOrder:
     """An operator's protected market order."""
-    from bot.model.intents import Bracket
-
     shape: dict[str, Any] = {
         "key": f"{ACCOUNT}|manual|{key}", "account_id": ACCOUNT, "contract_id": MNQ.id, "source": "manual",
         "kind": "BR", "side": 0, "type": OrderType.MARKET, "size": 1, "bracket": Bracket(40, 80),
