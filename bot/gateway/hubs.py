@@ -80,6 +80,10 @@ class _Life:
         self.inbox: Inbox | None = None
         self.link: HubLink | None = None
 
+    def open(self) -> None:
+        if not self.opened.done():
+            self.opened.set_result(None)
+
     def end(self, reason: str) -> None:
         if not self.over.done():
             self.over.set_result(reason)
@@ -220,6 +224,9 @@ class HubConnection:
             return str(over)
         except _SEND_FAILURES as problem:
             return f"cannot connect ({type(problem).__name__})"
+        except Exception as problem:
+            log.exception("hub.failed", hub=self.hub)
+            return f"internal error ({type(problem).__name__})"
         finally:
             if life is not None:
                 await self._close(life)
@@ -232,7 +239,7 @@ class HubConnection:
                 loop.call_soon_threadsafe(work)
 
         def opened() -> None:
-            on_loop(lambda: life.opened.done() or life.opened.set_result(None))
+            on_loop(life.open)
 
         def ended(reason: str) -> None:
             on_loop(lambda: life.end(reason))
@@ -295,7 +302,8 @@ class HubConnection:
 
     async def _watch(self, life: _Life) -> str:
         """Ping when idle; returns when the connection ended or was silent for too long."""
-        assert life.link is not None and life.inbox is not None
+        assert life.link is not None
+        assert life.inbox is not None
         while True:
             timer = asyncio.ensure_future(self._clock.host_sleep(self._tick_s))
             try:
@@ -384,7 +392,7 @@ class HubConnection:
         if state == self.state or (state == "down" and self.state == "overflow"):
             return
         self.state = state
-        log.info(f"hub.{state}", hub=self.hub, generation=self.generation, reason=reason)
+        log.info("hub.state", state=state, hub=self.hub, generation=self.generation, reason=reason)
         self._on_state(self.hub, state, self.generation, reason)
 
 
