@@ -373,3 +373,19 @@ def manual(world: World, key: str, **more: Any) -> PlaceOrder:
         "created": TsNs(world.clock.now()),
     }  # fmt: skip
     return PlaceOrder(**{**shape, **more})
+
+
+async def from_outside(world: World, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Somebody else's request with the same user's credentials, e.g. from the platform's own page."""
+    login = {"userName": world.config.username, "apiKey": world.config.api_key}
+    reply = world.venue.handle("POST", "/api/Auth/loginKey", _JSON, msgspec.json.encode(login))
+    token = msgspec.json.decode(reply.body)["token"]
+    reply = world.venue.handle(
+        "POST", path, {**_JSON, "Authorization": f"Bearer {token}"}, msgspec.json.encode(body)
+    )
+    world.pump()
+    answer: dict[str, Any] = msgspec.json.decode(reply.body)
+    return answer
+
+
+_JSON = {"Content-Type": "application/json"}
