@@ -18,6 +18,7 @@ from bot.paper.server import PaperGateway
 
 HERE = Path(__file__).parent
 ACCOUNT, CONTRACT = 1001, "CON.F.US.MNQ.Z25"
+SINCE, START = "2025-11-05T13:00:00Z", "2025-11-05T15:00:00Z"
 Run = Callable[..., Awaitable[dict[str, Any]]]
 
 
@@ -35,9 +36,7 @@ def need(tool: str) -> str:
 @pytest.fixture
 async def gateway() -> AsyncIterator[PaperGateway]:
     """A calm cash session at real speed."""
-    served = PaperGateway(
-        PaperConfig(start_ns=parse_ts("2025-11-05T15:00:00Z"), seed=7, roots=("MNQ",), scenario="quiet")
-    )
+    served = PaperGateway(PaperConfig(start_ns=parse_ts(START), seed=7, roots=("MNQ",), scenario="quiet"))
     await served.start()
     yield served
     await served.stop()
@@ -56,6 +55,8 @@ def run(gateway: PaperGateway) -> Run:
             "apiKey": "paper-key",
             "accountId": ACCOUNT,
             "contractId": CONTRACT,
+            "since": SINCE,
+            "until": START,
         }
         printed = await output(*command, json.dumps(settings), timeout_s=timeout_s)
         return json.loads(printed.splitlines()[-1])

@@ -68,7 +68,7 @@ async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run) 
     assert "Connection closed with an error" in seen["reconnect"]["reason"]
 
 
-async def test_strict_rust_client_trades_and_finds_no_gap(rust_client: str, run: Run) -> None:
+async def test_strict_rust_client_makes_every_call_and_finds_no_gap(rust_client: str, run: Run) -> None:
     seen = await run(rust_client)
     assert ACCOUNT in seen["accounts"]
     assert seen["contract"] == CONTRACT
@@ -79,6 +79,17 @@ async def test_strict_rust_client_trades_and_finds_no_gap(rust_client: str, run:
     assert seen["children"] == 2
     assert seen["duplicate"] is not None
     assert (seen["left"], seen["positions"]) == (0, 0)
+    rest = seen["rest"]
+    assert rest["accounts"] == len(seen["accounts"])
+    assert rest["available"] > 40
+    assert rest["found"] == ["MNQZ5"]
+    assert (rest["bars"], rest["newest_first"]) == (60, True)
+    assert (rest["moved"], rest["open"], rest["page"]) == (True, 1, [1, 1])
+    assert rest["cancelled"] == "Cancelled"
+    assert rest["sizes"] == [[2], [1], []]
+    assert rest["trades"] == 5
+    assert rest["closing"] == 3
+    assert rest["after_logout"] is not None
 
 
 async def test_signalrcore_negotiates_version_0_and_trades(run: Run) -> None:

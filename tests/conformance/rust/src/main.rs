@@ -2,6 +2,8 @@
 //!
 //! Usage: paper-gateway-conformance <settings as JSON>
 
+mod rest;
+
 use std::time::Duration;
 
 use projectx_client::{
@@ -66,7 +68,10 @@ async fn drive(settings: &Value) -> Result<Value, Failure> {
     let positions = client.search_open_positions(account).await?.unwrap_or_empty().len();
     user.disconnect().await?;
     market.disconnect().await?;
+    let (since, until) = (text("since")?, text("until")?);
+    let rest = rest::every_call(&client, account, &contract, since, until).await?;
     Ok(json!({
+        "rest": rest,
         "accounts": accounts.iter().map(|row| row.id.get()).collect::<Vec<_>>(),
         "contract": known.id.as_str(),
         "quotes": quotes.len(),
