@@ -42,7 +42,7 @@ def core_build() -> Build:
     """What the Rust core says about itself, compared with the sources on disk."""
     try:
         info: dict[str, object] = importlib.import_module("trading_bot_core").build_info()
-    except Exception as problem:  # noqa: BLE001 - a broken module must not stop the bot
+    except Exception as problem:
         return Build({}, None, _said(problem))
     expected = source_hash()
     current = None if expected is None else info.get("source_hash") == expected
@@ -87,7 +87,7 @@ def _importable(module: str | None, remedy: str) -> str | None:
         return _NONE
     try:
         importlib.import_module(module)
-    except Exception as problem:  # noqa: BLE001
+    except Exception as problem:
         return f"{_said(problem)}; {remedy}"
     return None
 

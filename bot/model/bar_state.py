@@ -168,6 +168,8 @@ class _Reader:
         bar.complete = bool(bar.complete)
         if not TRADES <= bar.sources <= TRADES | QUOTES:
             raise ValueError("sources outside 1 to 3")
+        if bar.ticks == 0:
+            raise ValueError("a bar without ticks")
         return bar
 
     def _unpack(self, layout: Struct) -> tuple[int, ...]:

@@ -22,23 +22,33 @@ impl SymbolId {
     }
 }
 
-/// Trades of one contract in columns; none of the values is missing.
+/// Trades of one contract in columns of equal length; none of the values is missing.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the columns are the fields of a trade")]
 pub struct Columns<'a> {
-    pub prices: &'a [i64],
-    pub sizes: &'a [i64],
-    pub ts: &'a [i64],
-    pub received: &'a [i64],
+    prices: &'a [i64],
+    sizes: &'a [i64],
+    ts: &'a [i64],
+    received: &'a [i64],
 }
 
-impl Columns<'_> {
-    fn len(&self) -> Result<usize, Failure> {
-        let lengths = [self.prices.len(), self.sizes.len(), self.ts.len(), self.received.len()];
+impl<'a> Columns<'a> {
+    /// Prices in ticks, sizes, event times and arrivals; refused when their lengths differ.
+    pub fn new([prices, sizes, ts, received]: [&'a [i64]; 4]) -> Result<Self, Failure> {
+        let lengths = [prices.len(), sizes.len(), ts.len(), received.len()];
         if lengths.iter().any(|length| *length != lengths[0]) {
             return Err(Failure::new(Code::BadField, "columns", "equal lengths", format!("{lengths:?}")));
         }
-        Ok(lengths[0])
+        Ok(Self { prices, sizes, ts, received })
+    }
+
+    /// How many trades.
+    pub fn len(&self) -> usize {
+        self.prices.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.prices.is_empty()
     }
 }
 
@@ -130,13 +140,7 @@ impl BarBuilder {
     }
 
     /// Prints of one contract in columns.
-    pub fn on_columns(
-        &mut self,
-        SymbolId(number): SymbolId,
-        columns: Columns<'_>,
-        out: &mut Vec<Bar>,
-    ) -> Result<(), Failure> {
-        columns.len()?;
+    pub fn on_columns(&mut self, SymbolId(number): SymbolId, columns: Columns<'_>, out: &mut Vec<Bar>) {
         let symbol = &mut self.symbols[number];
         let max_future = self.max_future;
         let arrivals = columns.ts.iter().zip(columns.received);
@@ -152,7 +156,6 @@ impl BarBuilder {
                 trade(symbol, &self.calendar, (ts, price, size), out);
             }
         }
-        Ok(())
     }
 
     /// A quote's last price: a tick of size 0 in quote mode when it changed, else nothing.

@@ -137,7 +137,7 @@ impl Reader<'_> {
                 open_ts: self.i64()?,
                 close_ts: self.i64()?,
                 volume: self.i64()?,
-                ticks: self.u64()?,
+                ticks: self.u64().filter(|ticks| *ticks > 0)?,
             },
             complete: self.flag()?,
             source: Source(self.byte().filter(|source| (1..=3).contains(source))?),

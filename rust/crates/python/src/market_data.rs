@@ -77,17 +77,16 @@ impl BarBuilder {
     ) -> PyResult<Bound<'py, PyList>> {
         let py = contract_id.py();
         let buffers = [column(prices)?, column(sizes)?, column(ts)?, column(received)?];
-        let [prices, sizes, ts, received] = buffers.each_ref().map(slice);
-        let columns = Columns { prices, sizes, ts, received };
+        let columns = Columns::new(buffers.each_ref().map(slice)).map_err(|failure| raise(py, &failure))?;
         self.run(py, |this| {
             let symbol = this.symbol(contract_id)?;
             let (core, finals) = (&mut this.core, &mut this.finals);
-            let done = if prices.len() < DETACH_FROM {
-                core.on_columns(symbol, columns, finals)
+            if columns.len() < DETACH_FROM {
+                core.on_columns(symbol, columns, finals);
             } else {
-                py.detach(|| core.on_columns(symbol, columns, finals))
-            };
-            done.map_err(|failure| raise(py, &failure))
+                py.detach(|| core.on_columns(symbol, columns, finals));
+            }
+            Ok(())
         })?;
         self.publish(py)
     }

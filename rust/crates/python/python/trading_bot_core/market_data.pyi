@@ -1,5 +1,5 @@
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from bot.model.market import Bar, ConvertedBar, MinuteBar, Trade
 from trading_bot_core import Calendar
@@ -11,7 +11,7 @@ class BarBuilder:
         calendar: Calendar,
         close_grace_ms: int = 500,
         max_future_ms: int = 5000,
-    ) -> BarBuilder: ...
+    ) -> Self: ...
     def on_trade(self, trade: Trade) -> list[Bar]: ...
     def on_trades(self, trades: Iterable[Trade]) -> list[Bar]: ...
     def on_columns(
@@ -33,7 +33,7 @@ class BarBuilder:
     def quiet(self) -> bool: ...
 
 class BarConverter:
-    def __new__(cls, calendar: Calendar) -> BarConverter: ...
+    def __new__(cls, calendar: Calendar) -> Self: ...
     def __call__(
         self,
         bars: Iterable[MinuteBar],

@@ -1,0 +1,570 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""Bars built by compiled Python, after `bot/legacy/market_data`; see there for why ticks wait in a window."""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+
+from bot.calendar.timeframes import bucket as bucket_of
+from bot.calendar.timeframes import parse_timeframe, timeframe_of
+from bot.model.bar_state import SOURCES, BuilderState, FrameState, OpenBar, SymbolState, decode, digest, encode
+from bot.model.errors import BadField, BadNumber, BadTimeframe, StoreCorrupt, Unsorted
+from bot.model.market import Bar, ConvertedBar, MinuteBar, Trade
+
+cdef extern from "Python.h":
+    long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        Py_ssize_t offset
+        int type
+    ctypedef struct PyMemberDescrObject:
+        PyMemberDef* d_member
+    int T_OBJECT_EX
+
+ctypedef const int64_t[::1] Column
+
+cdef enum:
+    TRADES = 1
+    QUOTES = 2
+
+cdef int64_t NEVER = INT64_MIN
+
+
+cdef Py_ssize_t slot_offset(object owner, str name) except -1:
+    """Where an exact struct keeps a field; the member descriptor of the class tells it."""
+    descriptor = getattr(owner, name)
+    cdef PyMemberDef* member
+    if type(descriptor).__name__ != "member_descriptor":
+        raise TypeError(f"{owner.__name__}.{name}: expected a slot")
+    member = (<PyMemberDescrObject*><PyObject*>descriptor).d_member
+    if member.type != T_OBJECT_EX:
+        raise TypeError(f"{owner.__name__}.{name}: expected a slot of an object")
+    return member.offset
+
+
+cdef Py_ssize_t CONTRACT_ID = slot_offset(Trade, "contract_id")
+cdef Py_ssize_t PRICE = slot_offset(Trade, "price")
+cdef Py_ssize_t SIZE = slot_offset(Trade, "size")
+cdef Py_ssize_t TS = slot_offset(Trade, "ts")
+cdef Py_ssize_t RECEIVED = slot_offset(Trade, "received")
+cdef Py_ssize_t START = slot_offset(MinuteBar, "start")
+cdef Py_ssize_t OPEN = slot_offset(MinuteBar, "open")
+cdef Py_ssize_t HIGH = slot_offset(MinuteBar, "high")
+cdef Py_ssize_t LOW = slot_offset(MinuteBar, "low")
+cdef Py_ssize_t CLOSE = slot_offset(MinuteBar, "close")
+cdef Py_ssize_t VOLUME = slot_offset(MinuteBar, "volume")
+
+
+cdef inline PyObject* slot(object owner, Py_ssize_t offset) noexcept:
+    return (<PyObject**>(<char*><PyObject*>owner + offset))[0]
+
+
+cdef inline int64_t integer(object value) except? -1:
+    cdef int overflow = 0
+    cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow:
+        raise BadNumber("number", expected="an integer of 64 bits", seen=value)
+    return number
+
+
+cdef class Frame:
+    """The open bucket `[start, end)` of one timeframe and its bar, if `ticks` is above 0."""
+
+    cdef object timeframe
+    cdef int64_t length, registered, late, start, end
+    cdef int64_t bar_start, bar_end, open, high, low, close, open_ts, close_ts, volume, ticks
+    cdef bint complete, session_bound
+    cdef int sources
+
+    def __init__(self, timeframe, int64_t registered):
+        self.timeframe = timeframe
+        self.session_bound = timeframe.session_bound
+        self.length = timeframe.seconds * 1_000_000_000
+        self.registered = registered
+        self.start = self.end = NEVER
+
+    cdef int find(self, object calendar, int64_t t) except -1:
+        if self.session_bound:
+            self.start, self.end = bucket_of(calendar, self.timeframe, t)
+        else:
+            self.start = t - t % self.length
+            if self.start > t:
+                self.start -= self.length
+            self.end = self.start + self.length
+        return 0
+
+    cdef object published(self, str contract_id, bint final):
+        return Bar(
+            contract_id, self.timeframe.text, self.bar_start, self.bar_end, self.open, self.high, self.low,
+            self.close, self.volume, self.ticks, final, self.complete, SOURCES[self.sources],
+        )
+
+    cdef object state(self):
+        bar = None
+        if self.ticks:
+            bar = OpenBar(
+                self.bar_start, self.bar_end, self.open, self.high, self.low, self.close, self.open_ts,
+                self.close_ts, self.volume, self.ticks, self.complete, self.sources,
+            )
+        return FrameState(self.timeframe.seconds, self.registered, self.late, bar)
+
+    cdef int load(self, object state) except -1:
+        self.late = state.late
+        bar = state.bar
+        if bar is None:
+            return 0
+        self.bar_start, self.bar_end = bar.start, bar.end
+        self.open, self.high, self.low, self.close = bar.open, bar.high, bar.low, bar.close
+        self.open_ts, self.close_ts = bar.open_ts, bar.close_ts
+        self.volume, self.ticks = bar.volume, bar.ticks
+        self.complete, self.sources = bar.complete, bar.sources
+        return 0
+
+
+cdef class Symbol:
+    """The state of one contract."""
+
+    cdef str contract_id
+    cdef object calendar, last_quote
+    cdef list frames
+    cdef int64_t window_start, window_end, next_end, clock, up_since, future, bad
+    cdef int64_t open, high, low, close, open_ts, close_ts, volume, ticks
+    cdef bint quotes
+
+    def __init__(self, str contract_id, object calendar, list frames):
+        self.contract_id = contract_id
+        self.calendar = calendar
+        self.frames = frames
+        self.clock = self.up_since = NEVER
+        self.clear()
+        self.frame_window()
+
+    cdef void clear(self) noexcept:
+        self.open_ts = self.low = INT64_MAX
+        self.close_ts = self.high = NEVER
+        self.open = self.close = self.volume = self.ticks = 0
+
+    cdef inline void add(self, int64_t ts, int64_t price, int64_t size) noexcept:
+        if price > self.high:
+            self.high = price
+        if price < self.low:
+            self.low = price
+        if ts >= self.close_ts:
+            self.close_ts = ts
+            self.close = price
+        if ts < self.open_ts:
+            self.open_ts = ts
+            self.open = price
+        self.volume += size
+        self.ticks += 1
+
+    cdef list advance(self, int64_t t):
+        cdef Frame frame
+        self.fold()
+        if t <= self.clock:
+            return []
+        self.clock = t
+        if t < self.next_end:
+            return []
+        closed = []
+        for frame in self.frames:
+            if frame.end <= t:
+                if frame.ticks:
+                    closed.append((frame.bar_end, frame.length, frame.published(self.contract_id, True)))
+                    frame.ticks = 0
+                frame.find(self.calendar, t)
+        self.frame_window()
+        if len(closed) > 1:
+            closed.sort(key=_end_and_length)
+        return [bar for _, _, bar in closed]
+
+    cdef list tick(self, int64_t ts, int64_t price, int64_t size, int source):
+        cdef Frame frame
+        cdef list finals = self.advance(ts)
+        if self.window_start <= ts < self.window_end:
+            self.add(ts, price, size)
+            return finals
+        for frame in self.frames:
+            if ts < frame.start and not self.in_gap(frame, ts):
+                frame.late += 1
+            else:
+                self.merge(frame, ts, price, price, price, ts, price, size, 1, source)
+        return finals
+
+    cdef int fold(self) except -1:
+        cdef Frame frame
+        if self.ticks:
+            for frame in self.frames:
+                self.merge(
+                    frame, self.open_ts, self.open, self.high, self.low, self.close_ts, self.close,
+                    self.volume, self.ticks, TRADES,
+                )
+            if self.close_ts > self.clock:
+                self.clock = self.close_ts
+            self.clear()
+        return 0
+
+    cdef inline void merge(
+        self, Frame frame, int64_t open_ts, int64_t open_, int64_t high, int64_t low, int64_t close_ts,
+        int64_t close, int64_t volume, int64_t ticks, int source,
+    ) noexcept:
+        if not frame.ticks:
+            frame.bar_start, frame.bar_end = frame.start, frame.end
+            frame.open, frame.high, frame.low, frame.close = open_, high, low, close
+            frame.open_ts, frame.close_ts = open_ts, close_ts
+            frame.volume, frame.ticks, frame.sources = volume, ticks, source
+            frame.complete = NEVER < self.up_since <= frame.start and frame.registered <= frame.start
+            return
+        if open_ts < frame.open_ts:
+            frame.open_ts = open_ts
+            frame.open = open_
+        if close_ts >= frame.close_ts:
+            frame.close_ts = close_ts
+            frame.close = close
+        if high > frame.high:
+            frame.high = high
+        if low < frame.low:
+            frame.low = low
+        frame.volume += volume
+        frame.ticks += ticks
+        frame.sources |= source
+
+    cdef bint in_gap(self, Frame frame, int64_t ts) except -1:
+        return frame.session_bound and bucket_of(self.calendar, frame.timeframe, ts)[1] > self.clock
+
+    cdef int frame_window(self) except -1:
+        cdef Frame frame
+        cdef int64_t last_start = NEVER
+        self.next_end = INT64_MAX
+        for frame in self.frames:
+            if frame.end < self.next_end:
+                self.next_end = frame.end
+            if frame.start > last_start:
+                last_start = frame.start
+        self.window_start = NEVER if self.quotes else last_start
+        self.window_end = NEVER if self.quotes else self.next_end
+        return 0
+
+    cdef int reopen(self) except -1:
+        cdef Frame frame
+        if self.clock != NEVER:
+            for frame in self.frames:
+                frame.find(self.calendar, self.clock)
+        return self.frame_window()
+
+    cdef int mark_incomplete(self) except -1:
+        cdef Frame frame
+        self.fold()
+        for frame in self.frames:
+            frame.complete = False
+        return 0
+
+    cdef int set_quotes(self, bint quotes) except -1:
+        self.fold()
+        self.quotes = quotes
+        return self.frame_window()
+
+    cdef list forming(self):
+        cdef Frame frame
+        self.fold()
+        return [frame.published(self.contract_id, False) for frame in self.frames if frame.ticks]
+
+    cdef object state(self):
+        cdef Frame frame
+        self.fold()
+        return SymbolState(
+            self.contract_id, self.clock, self.quotes, self.last_quote, self.up_since, self.future,
+            self.bad, [frame.state() for frame in self.frames],
+        )
+
+
+def _end_and_length(closed):
+    return closed[:2]
+
+
+cdef class BarBuilder:
+    """Bars built from trades; the contract is that of `bot.ports.BarBuilder`."""
+
+    cdef object calendar
+    cdef list timeframes
+    cdef int64_t close_grace, max_future, timer
+    cdef dict symbols
+    cdef object last_id
+    cdef Symbol last
+
+    def __init__(self, timeframes, calendar, int64_t close_grace_ms=500, int64_t max_future_ms=5000):
+        self.calendar = calendar
+        self.timeframes = sorted({parse_timeframe(text) for text in timeframes}, key=_seconds)
+        self.close_grace = close_grace_ms * 1_000_000
+        self.max_future = max_future_ms * 1_000_000
+        self.timer = NEVER
+        self.symbols = {}
+
+    def on_trade(self, trade):
+        """Bars that became final, in order of end, then of length."""
+        return self.add(trade)
+
+    def on_trades(self, trades):
+        """The same for several trades in order."""
+        finals = []
+        for trade in trades:
+            finals += self.add(trade)
+        return finals
+
+    def on_columns(self, contract_id, prices, sizes, ts, received):
+        """Trades of one contract in four int64 buffers of equal length. Raises BadField for other buffers."""
+        cdef Column price, size, event, arrival
+        cdef Py_ssize_t i, count
+        try:
+            price, size, event, arrival = (
+                memoryview(prices), memoryview(sizes), memoryview(ts), memoryview(received)
+            )
+        except (TypeError, ValueError, BufferError) as problem:
+            raise BadField("column", expected="a buffer of int64", seen=str(problem)) from problem
+        count = price.shape[0]
+        if size.shape[0] != count or event.shape[0] != count or arrival.shape[0] != count:
+            seen = [count, size.shape[0], event.shape[0], arrival.shape[0]]
+            raise BadField("columns", expected="equal lengths", seen=seen)
+        cdef Symbol symbol = self.symbol(contract_id)
+        finals = []
+        for i in range(count):
+            if size[i] <= 0:
+                symbol.bad += 1
+            elif event[i] > arrival[i] and event[i] - arrival[i] > self.max_future:
+                symbol.future += 1
+            elif symbol.window_start <= event[i] < symbol.window_end:
+                symbol.add(event[i], price[i], size[i])
+            else:
+                finals += self.trade(symbol, event[i], price[i], size[i])
+        return finals
+
+    def on_quote(self, contract_id, last, ts, received):
+        """A quote's last price; counts as a tick of size 0 in quote mode only."""
+        cdef Symbol symbol = self.symbol(contract_id)
+        cdef int64_t event, price
+        if not symbol.quotes or last is None or last == symbol.last_quote:
+            return []
+        price = integer(last)
+        event = integer(received) if ts is None else integer(ts)
+        if ts is not None and event > received + self.max_future:
+            symbol.future += 1
+            return []
+        symbol.last_quote = last
+        return symbol.tick(event, price, 0, QUOTES)
+
+    def on_timer(self, int64_t wall):
+        """Move all clocks to `wall - close_grace`; contracts in byte order."""
+        cdef Symbol symbol
+        cdef int64_t clock
+        if wall <= self.timer:
+            return []
+        self.timer = wall
+        clock = wall - self.close_grace
+        finals = []
+        for symbol in self.symbols.values():
+            if clock >= symbol.next_end:
+                finals += symbol.advance(clock)
+            elif clock > symbol.clock:
+                symbol.clock = clock
+        return finals
+
+    def set_mode(self, contract_id, mode):
+        """`trades` or `quotes`. Raises BadField."""
+        if mode not in ("trades", "quotes"):
+            raise BadField("mode", expected="trades or quotes", seen=mode)
+        self.symbol(contract_id).set_quotes(mode == "quotes")
+
+    def feed_up(self, contract_id, int64_t ts):
+        """The feed is connected and subscribed as of `ts`."""
+        cdef Symbol symbol = self.symbol(contract_id)
+        symbol.mark_incomplete()
+        symbol.up_since = ts
+
+    def feed_down(self, contract_id, int64_t ts):
+        """The feed is lost as of `ts`."""
+        cdef Symbol symbol = self.symbol(contract_id)
+        symbol.mark_incomplete()
+        symbol.up_since = NEVER
+
+    def subscribe(self, contract_id, timeframe, int64_t ts):
+        """Add a timeframe to one contract. Raises BadTimeframe."""
+        cdef Frame frame
+        added = parse_timeframe(timeframe)
+        cdef Symbol symbol = self.symbol(contract_id)
+        for frame in symbol.frames:
+            if frame.timeframe == added:
+                return
+        symbol.fold()
+        symbol.frames.append(Frame(added, ts))
+        symbol.frames.sort(key=_length)
+        symbol.reopen()
+
+    def forming(self, contract_id):
+        """The open bars, shortest timeframe first, `final` false."""
+        cdef Symbol symbol = self.symbols.get(contract_id)
+        return [] if symbol is None else symbol.forming()
+
+    def counters(self):
+        """Per contract in byte order `{late: {timeframe: n}, future: n, bad: n}`."""
+        cdef Symbol symbol
+        cdef Frame frame
+        counts = {}
+        for name, symbol in self.symbols.items():
+            late = {frame.timeframe.text: frame.late for frame in symbol.frames if frame.late}
+            counts[name] = {"late": late, "future": symbol.future, "bad": symbol.bad}
+        return counts
+
+    def snapshot(self):
+        """The whole state in the layout of `bot.model.bar_state`."""
+        cdef Symbol symbol
+        seconds = [timeframe.seconds for timeframe in self.timeframes]
+        states = [symbol.state() for symbol in self.symbols.values()]
+        return encode(BuilderState(self.close_grace, self.max_future, seconds, self.timer, states))
+
+    def restore(self, state):
+        """Become the state of `snapshot`, configuration included. Raises StoreCorrupt, changing nothing."""
+        read = decode(state)
+        try:
+            timeframes = [timeframe_of(seconds) for seconds in read.seconds]
+            symbols = {symbol.contract_id: self.restored(symbol) for symbol in read.symbols}
+        except BadTimeframe as problem:
+            raise StoreCorrupt(
+                "bar builder snapshot", expected="legal timeframes", seen=str(problem)
+            ) from problem
+        self.close_grace, self.max_future, self.timer = read.close_grace, read.max_future, read.timer
+        self.timeframes, self.symbols = timeframes, symbols
+        self.last_id = self.last = None
+
+    def digest(self):
+        """BLAKE2b-64 of the snapshot."""
+        return digest(self.snapshot())
+
+    def quiet(self):
+        """Always true: each call is a whole unit of work."""
+        return True
+
+    cdef list add(self, object trade):
+        cdef PyObject* contract_id = slot(trade, CONTRACT_ID) if type(trade) is Trade else NULL
+        cdef Symbol symbol
+        cdef PyObject* price
+        cdef PyObject* size
+        cdef PyObject* ts
+        cdef int64_t lots, event, arrival, ticks
+        if contract_id is NULL:
+            raise TypeError(f"trade: expected a Trade, got {type(trade).__name__}")
+        symbol = self.last if contract_id is <PyObject*>self.last_id else self.symbol(<object>contract_id)
+        price, size, ts = slot(trade, PRICE), slot(trade, SIZE), slot(trade, TS)
+        if price is <PyObject*>None or size is <PyObject*>None:
+            symbol.bad += 1
+            return []
+        ticks, lots = integer(<object>price), integer(<object>size)
+        arrival = integer(<object>slot(trade, RECEIVED))
+        if lots <= 0:
+            symbol.bad += 1
+            return []
+        event = arrival if ts is <PyObject*>None else integer(<object>ts)
+        if event > arrival and event - arrival > self.max_future:
+            symbol.future += 1
+            return []
+        if symbol.window_start <= event < symbol.window_end:
+            symbol.add(event, ticks, lots)
+            return []
+        return self.trade(symbol, event, ticks, lots)
+
+    cdef list trade(self, Symbol symbol, int64_t ts, int64_t price, int64_t size):
+        if symbol.quotes:
+            symbol.set_quotes(False)
+        return symbol.tick(ts, price, size, TRADES)
+
+    cdef Symbol symbol(self, object contract_id):
+        cdef Symbol symbol = self.symbols.get(contract_id)
+        if symbol is None:
+            frames = [Frame(timeframe, NEVER) for timeframe in self.timeframes]
+            symbol = Symbol(contract_id, self.calendar, frames)
+            if self.timer != NEVER:
+                symbol.advance(self.timer - self.close_grace)
+            self.symbols[contract_id] = symbol
+            self.symbols = dict(sorted(self.symbols.items()))
+        self.last_id, self.last = contract_id, symbol
+        return symbol
+
+    cdef Symbol restored(self, object state):
+        cdef Frame frame
+        frames = []
+        for each in state.frames:
+            frame = Frame(timeframe_of(each.seconds), each.registered)
+            frame.load(each)
+            frames.append(frame)
+        cdef Symbol symbol = Symbol(state.contract_id, self.calendar, frames)
+        symbol.clock, symbol.quotes, symbol.last_quote = state.clock, state.quotes, state.last_quote
+        symbol.up_since, symbol.future, symbol.bad = state.up_since, state.future, state.bad
+        symbol.reopen()
+        for frame in symbol.frames:
+            if frame.ticks and (frame.bar_start != frame.start or frame.bar_end != frame.end):
+                raise StoreCorrupt(
+                    "bar builder snapshot", expected="open bars of the clock's buckets", seen=symbol.clock
+                )
+        return symbol
+
+
+def _seconds(timeframe):
+    return timeframe.seconds
+
+
+def _length(Frame frame):
+    return frame.length
+
+
+cdef class BarConverter:
+    """Batch conversion of one-minute bars; the contract is that of `bot.ports.BarConverter`."""
+
+    cdef object calendar
+
+    def __init__(self, calendar):
+        self.calendar = calendar
+
+    def __call__(self, bars, timeframe, int64_t start, int64_t end, bint keep_partial=False):
+        """Bars of `timeframe`, ascending. Raises BadTimeframe and Unsorted."""
+        cdef int64_t previous = NEVER, bucket_start = NEVER, bucket_end = NEVER
+        cdef int64_t t, high = 0, low = 0, open_ = 0, close = 0, volume = 0, count = 0, value
+        target = parse_timeframe(timeframe)
+        if target.seconds % 60:
+            raise BadTimeframe("timeframe", expected="whole minutes, the length of the bars", seen=timeframe)
+        converted = []
+        for bar in bars:
+            if type(bar) is not MinuteBar:
+                raise TypeError(f"bar: expected a MinuteBar, got {type(bar).__name__}")
+            t = integer(<object>slot(bar, START))
+            if t <= previous:
+                raise Unsorted("bars", expected="strictly ascending starts", seen=t, do="sort and deduplicate")
+            previous = t
+            if not start <= t < end:
+                continue
+            if t >= bucket_end:
+                if count and (keep_partial or (start <= bucket_start and bucket_end <= end)):
+                    converted.append(
+                        ConvertedBar(
+                            bucket_start, bucket_end, open_, high, low, close, volume, count,
+                            start <= bucket_start and bucket_end <= end,
+                        )
+                    )
+                bucket_start, bucket_end = bucket_of(self.calendar, target, t)
+                open_ = integer(<object>slot(bar, OPEN))
+                high, low, volume, count = NEVER, INT64_MAX, 0, 0
+            value = integer(<object>slot(bar, HIGH))
+            if value > high:
+                high = value
+            value = integer(<object>slot(bar, LOW))
+            if value < low:
+                low = value
+            close = integer(<object>slot(bar, CLOSE))
+            volume += integer(<object>slot(bar, VOLUME))
+            count += 1
+        if count and (keep_partial or (start <= bucket_start and bucket_end <= end)):
+            converted.append(
+                ConvertedBar(
+                    bucket_start, bucket_end, open_, high, low, close, volume, count,
+                    start <= bucket_start and bucket_end <= end,
+                )
+            )
+        return converted
