@@ -38,7 +38,7 @@ class State:
         self.config, self.options, self.latency = config, config.options, LATENCY[config.profile]
         self.calendar, self.catalogue, self.ledger = calendar, catalogue, ledger
         self.timers, self.faults = Timers(), Faults()
-        self.now = config.start_ns
+        self.now = self.faults.now = config.start_ns
         self.accounts: dict[int, AccountRow] = {}
         self.settings = {account.id: account for account in config.accounts}
         self.orders: dict[int, OrderRow] = {}

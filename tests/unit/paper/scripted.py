@@ -109,7 +109,8 @@ class Bench:
 
     def place(self, **body: Any) -> dict[str, Any]:
         return self.call(
-            "Order/place", **{"accountId": ACCOUNT, "contractId": MNQ, "type": 2, "side": 0, "size": 1, **body}
+            "Order/place",
+            **{"accountId": ACCOUNT, "contractId": MNQ, "type": 2, "side": 0, "size": 1, **body},
         )
 
     def pass_(self, ms: float) -> None:
@@ -126,13 +127,15 @@ class Bench:
     def trade(self, price: int, contract: str = MNQ, ms: float = 1, size: int = 1) -> None:
         """A touch around `price` and a print at it."""
         at = self.clock.now() + int(ms * MILLISECOND)
-        self.market.add(
-            QuoteTick(contract, at, price, 5, price + 1, 5), Print(contract, at, price, size, 1)
-        )
+        self.market.add(QuoteTick(contract, at, price, 5, price + 1, 5), Print(contract, at, price, size, 1))
         self.pass_(ms)
 
-    def orders(self, statuses: tuple[int, ...] = (1, 6, 7, 8), account: int = ACCOUNT) -> list[dict[str, Any]]:
-        return self.call("Order/v2/query", filter={"accountId": account, "statuses": list(statuses)})["orders"]
+    def orders(
+        self, statuses: tuple[int, ...] = (1, 6, 7, 8), account: int = ACCOUNT
+    ) -> list[dict[str, Any]]:
+        return self.call("Order/v2/query", filter={"accountId": account, "statuses": list(statuses)})[
+            "orders"
+        ]
 
     def order(self, order_id: int, account: int = ACCOUNT) -> dict[str, Any]:
         return self.call("Order/searchById", accountId=account, orderId=order_id)["order"]
