@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from bot.model.intents import PlaceOrder
-from bot.model.orders import STOP_FAMILY, Order, Position
+from bot.model.orders import STOP_FAMILY, Order, OrderType, Position
 from bot.model.quantities import Ticks, cost_ticks, divide_round
 from bot.model.times import SECOND
 from bot.trading.picture import Picture
@@ -29,7 +29,7 @@ class Cover(msgspec.Struct, frozen=True):
         """Any stop or trailing stop on the other side counts, also a foreign one."""
         net = picture.positions.net(*at)
         side = 1 if net > 0 else 0
-        working = sum(_left(order) for order in picture.orders.stops(*at, side) if order.status == 1)
+        working = sum(left(order) for order in picture.orders.stops(*at, side) if order.status == 1)
         unseen = [order for order in picture.orders.stops(*at, side) if order.status == 6]
         unseen += [
             order
@@ -42,7 +42,7 @@ class Cover(msgspec.Struct, frozen=True):
             and entry.intent.bracket is not None
             and entry.intent.legs == "native"
         )
-        return cls(working, sum(_left(order) for order in unseen), bracket)
+        return cls(working, sum(left(order) for order in unseen), bracket)
 
     @staticmethod
     def orphans(picture: Picture, at: At) -> list[Order]:
@@ -57,6 +57,35 @@ class Cover(msgspec.Struct, frozen=True):
             and order.status != 7
             and (order.parent_id is None or order.parent_id not in entries)
         ]
+
+
+def targets(picture: Picture, at: At) -> list[Order]:
+    """Working targets of ours: limit legs on the other side, the watchdog's own first."""
+    side = 1 if picture.positions.net(*at) > 0 else 0
+    found = [
+        order
+        for order in picture.orders.working(*at)
+        if order.type == OrderType.LIMIT and order.side == side and order.status == 1
+    ]
+    return sorted((order for order in found if picture.orders.is_leg(order)), key=_expendable)
+
+
+def missing_target(picture: Picture, at: At) -> tuple[str, Ticks] | None:
+    """`(key, price)` of the target that a client-mode entry wants and has never had, None otherwise."""
+    order, entry = picture.entry_of(at)
+    intent = entry.intent if entry is not None else None
+    if order is None or not isinstance(intent, PlaceOrder) or intent.legs != "client":
+        return None
+    key = f"{intent.key}|target"
+    if intent.bracket is None or intent.bracket.target_ticks is None or key in picture.log.keys:
+        return None
+    fills = picture.fills.of_order(order.id)
+    lots = sum(fill.size for fill in fills)
+    if lots < order.size:
+        return None
+    average = divide_round(sum(fill.price * fill.size for fill in fills), lots)
+    direction = 1 if intent.side == 0 else -1
+    return key, Ticks(average + direction * intent.bracket.target_ticks)
 
 
 def intended_stop(picture: Picture, at: At, position: Position) -> Ticks:
@@ -98,21 +127,22 @@ def surplus_of(picture: Picture, at: At) -> tuple[Order, int] | None:
     net = picture.positions.net(*at)
     side = 1 if net > 0 else 0
     stops = [order for order in picture.orders.stops(*at, side) if order.status == 1]
-    too_much = sum(_left(order) for order in stops) - abs(net)
+    too_much = sum(left(order) for order in stops) - abs(net)
     own = [order for order in stops if picture.orders.strategy(order) is not None]
     own.sort(key=_expendable)
     if too_much <= 0 or not own:
         return None
     for order in own:
-        if _left(order) == too_much:
+        if left(order) == too_much:
             return order, 0
     for order in own:
-        if _left(order) < too_much:
+        if left(order) < too_much:
             return order, 0
     return own[0], own[0].size - too_much
 
 
-def _left(order: Order) -> int:
+def left(order: Order) -> int:
+    """Lots that are still to be filled."""
     return order.size - order.filled
 
 

@@ -18,7 +18,7 @@ from bot.model.intents import CancelOrder, ClosePosition, Intent, ModifyOrder, O
 from bot.model.orders import Order, OrderType, Position
 from bot.model.quantities import Ticks
 from bot.model.times import SECOND
-from bot.trading.cover import Cover, intended_stop, passed, surplus_of
+from bot.trading.cover import Cover, intended_stop, left, missing_target, passed, surplus_of, targets
 from bot.trading.dispatch import Dispatcher
 from bot.trading.picture import Picture
 from bot.trading.positions import GRACE_NS, At
@@ -102,10 +102,13 @@ class Watchdog:
             return
         if cover.working >= size:
             self._covered(guard, now)
-            if cover.working > size or cover.working + cover.confirmed > size:
+            if cover.working + cover.confirmed > size or sum(map(left, targets(self._picture, at))) > size:
                 self._surplus(at, guard, now)
-            else:
-                guard.surplus_since = None
+                return
+            guard.surplus_since = None
+            wanted = missing_target(self._picture, at)
+            if wanted is not None:
+                self._start(at, guard, self._place_target(at, position, *wanted))
             return
         guard.surplus_since = None
         if guard.since is None:
@@ -220,10 +223,14 @@ class Watchdog:
             self._poll(at[0], CONFIRM_S)
             return
         found = surplus_of(self._picture, at)
-        if found is None:
+        if found is not None:
+            self._start(at, guard, self._shrink(at, *found))
             return
-        order, size = found
-        self._start(at, guard, self._shrink(at, order, size))
+        size = abs(self._picture.positions.net(*at))
+        for order in targets(self._picture, at):
+            if left(order) > size:
+                self._start(at, guard, self._shrink_target(at, order, size))
+                return
 
     async def _shrink(self, at: At, order: Order, size: int) -> None:
         """Cancel a stop that is too many, or make it smaller; a child that cannot change is replaced."""
@@ -250,19 +257,56 @@ class Watchdog:
         self._poll(at[0], CONFIRM_S)
         self._wake_at(at, self._clock.mono() + round(CONFIRM_S * 2 * SECOND))
 
+    async def _shrink_target(self, at: At, order: Order, size: int) -> None:
+        """A target larger than the position would reverse it; a child is replaced, as its size is fixed."""
+        if order.parent_id is None:
+            await self._send(
+                ModifyOrder(
+                    key=self._fresh_key(at, f"resize.{order.id}"), account_id=at[0], contract_id=at[1],
+                    source="guard", order_id=order.id, size=size, reason="resize", created=self._clock.now(),
+                )
+            )  # fmt: skip
+        else:
+            outcome = await self._send(
+                CancelOrder(
+                    key=self._fresh_key(at, f"surplus.{order.id}"), account_id=at[0], contract_id=at[1],
+                    source="guard", order_id=order.id, reason="resize", created=self._clock.now(),
+                )
+            )  # fmt: skip
+            position = self._picture.positions.get(*at)
+            if outcome.kind == "confirmed" and position is not None and order.limit is not None:
+                await self._place_target(at, position, self._fresh_key(at, f"target.{order.id}"), order.limit)
+        self._poll(at[0], CONFIRM_S)
+        self._wake_at(at, self._clock.mono() + round(CONFIRM_S * 2 * SECOND))
+
+    async def _place_target(self, at: At, position: Position, key: str, price: Ticks) -> None:
+        outcome = await self._send(
+            PlaceOrder(
+                key=key, account_id=at[0], contract_id=at[1], source="guard",
+                strategy=self._picture.owner(at) or "guard", kind="TP", side=1 if position.net > 0 else 0,
+                type=OrderType.LIMIT, size=abs(position.net), limit=price, reduce=True, reason="target",
+                created=self._clock.now(),
+            )
+        )  # fmt: skip
+        if outcome.kind in {"refused", "denied"}:
+            self._alarm("TARGET_REFUSED", at, outcome.message or str(outcome.code))
+
     def _flat(self, at: At, guard: Guard) -> None:
         if guard.since is not None:
             self.longest_unprotected_ns = max(self.longest_unprotected_ns, self._clock.mono() - guard.since)
         guard.since = guard.surplus_since = guard.closing_since = guard.last_close = None
         guard.stop_refused = guard.halted = guard.told_foreign = False
-        if not Cover.orphans(self._picture, at):
+        orphans = Cover.orphans(self._picture, at)
+        if not orphans:
             guard.orphan_since = None
             return
         now = self._clock.mono()
         if guard.orphan_since is None:
             guard.orphan_since = now
             self._poll(at[0], CONFIRM_S)
-        due = guard.orphan_since + round(ORPHAN_S * SECOND)
+        # The venue cancels the sibling of its own bracket; ours are nobody's task but ours.
+        grace = ORPHAN_S if all(order.parent_id is not None for order in orphans) else 0.0
+        due = guard.orphan_since + round(grace * SECOND)
         if guard.unreported_since is not None:
             # A read may lag behind the fill that makes these legs right.
             due = max(due, guard.unreported_since + GRACE_NS)

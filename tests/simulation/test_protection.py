@@ -273,3 +273,73 @@ def test_same_seed_same_ledger(locks: Path) -> None:
         other, _ = play(locks, lose_the_hub("stop", 1), seed + 1, "client")
         assert first.ledger() == second.ledger()
         assert first.ledger() != other.ledger()
+
+
+@pytest.mark.parametrize("leg", ["stop", "target"])
+@pytest.mark.parametrize("side", [1, -1])
+def test_f035_legs_kept_by_the_bot_never_reverse_the_position(locks: Path, leg: str, side: int) -> None:
+    async def script(world: World, desk: Desk) -> None:
+        desk.act(enter(world, "F35", side=side, stop_ticks=20, target_ticks=30))
+        await world.clock.sleep(2.0)
+        legs = desk.picture.orders.working(ACCOUNT)
+        assert sorted(order.type for order in legs) == [1, 4]
+        world.push(side * 40 if leg == "target" else -side * 30, 1.0)
+        await world.clock.sleep(3.0)
+        assert net(world) == 0
+        world.push(-side * 80 if leg == "target" else side * 80, 1.0)
+        await world.clock.sleep(5.0)
+
+    world, _ = play(locks, script, legs="client")
+    assert net(world) == 0
+    assert world.verdict()["working_orders"] == 0
+    assert world.verdict()["trades"] == 1
+
+
+def test_f038_f047_a_partial_close_shrinks_stop_and_target_without_a_market_order(locks: Path) -> None:
+    async def script(world: World, desk: Desk) -> None:
+        desk.act(enter(world, "F38"))
+        await world.clock.sleep(2.0)
+        size = net(world)
+        body = {"accountId": ACCOUNT, "contractId": MNQ.id, "size": size - 1}
+        answer = await from_outside(world, "/api/Position/partialCloseContract", body)
+        assert answer["success"]
+        await world.clock.sleep(6.0)
+        assert net(world) == 1
+
+    world, _ = play(locks, script)
+    rows = [row for row in world.venue.judge.orders.values() if row.status == 1]
+    assert sorted((row.type, row.size - row.filled) for row in rows) == [(1, 1), (4, 1)]
+    assert world.verdict()["unprotected_longest_s"] <= 0.1
+    assert sum(row.type == 2 for row in world.venue.judge.orders.values()) == 2
+
+
+def test_f040_pending_entries_and_a_failed_read_cancel_nothing(locks: Path) -> None:
+    async def script(world: World, desk: Desk) -> None:
+        desk.act(enter(world, "F40", kind="limit", away=60))
+        await world.clock.sleep(1.0)
+        for endpoint in ("positions", "query", "orders", "open_orders"):
+            world.fault(fault="http", endpoint=endpoint, status=500, count=40)
+        await world.clock.sleep(30.0)
+
+    world, _ = play(locks, script)
+    assert world.verdict()["working_orders"] == 3
+
+
+@pytest.mark.parametrize("protect", ["alert", "protect"])
+def test_foreign_positions_are_told_and_only_protected_on_request(locks: Path, protect: str) -> None:
+    world = World(1)
+
+    async def main() -> None:
+        process = Process(world, locks, Witness(), TradingSettings(foreign=protect))  # type: ignore[arg-type]
+        desk = await process.start()
+        await world.clock.sleep(1.0)
+        body = {"accountId": ACCOUNT, "contractId": MNQ.id, "type": 2, "side": 0, "size": 2}
+        assert (await from_outside(world, "/api/Order/place", body))["success"]
+        await world.clock.sleep(5.0)
+        assert desk.shield(*AT) == ("foreign" if protect == "alert" else "protected")
+        assert working_stops(world) == (0 if protect == "alert" else 2)
+        if protect == "alert":
+            assert [notice.code for notice in desk.notices] == ["FOREIGN_POSITION"]
+        await process.stop()
+
+    run(world.clock, main())
