@@ -1,8 +1,8 @@
 """What a market hands to the venue: quotes, prints and depth entries in order of venue time.
 
 A market is deterministic: the events up to an instant do not depend on how often `advance` was called.
-After each event the book holds `bid < ask`, a print lies at or inside the touch that precedes it, and
-the depth agrees with the touch.
+Events of one contract with one time belong together: after the last of them `bid < ask` and the depth
+agrees with the touch. A print of a synthetic market lies at the touch before it.
 """
 
 from __future__ import annotations

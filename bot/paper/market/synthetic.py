@@ -29,7 +29,8 @@ DENSITIES: Final[Mapping[str, Density]] = {
 class SyntheticMarket:
     """Walks for the front months of `roots`, live from `start_ns` (ns UTC) on.
 
-    `density` is light or full, `scenario` quiet, breakout, reversal or fast. Raises ConfigError for other
+    `density` is light or full, `scenario` quiet, breakout, reversal or fast; a scenario acts at each cash
+    open of which the feed lives through the last half hour or a part of it. Raises ConfigError for other
     names or a start outside the calendar, UnknownSymbol for an unknown root.
     """
 

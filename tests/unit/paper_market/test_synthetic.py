@@ -13,7 +13,7 @@ import pytest
 from bot.calendar.sessions import SessionCalendar
 from bot.model.errors import ConfigError, UnknownSymbol
 from bot.model.instruments import INSTRUMENTS
-from bot.model.times import HOUR, MINUTE, SECOND
+from bot.model.times import HOUR, MINUTE, SECOND, parse_ts
 from bot.paper.market.feed import ASK_LEVEL, BID_LEVEL, BUY, DepthLevel, Print, QuoteTick
 from bot.paper.market.scenario import SCENARIOS
 from bot.paper.market.synthetic import SyntheticMarket
@@ -142,6 +142,26 @@ def test_nothing_trades_while_the_market_is_closed(calendar: SessionCalendar) ->
     assert max(each.ts for each in events) > start + 49 * HOUR
     friday_close, sunday_open = start + MINUTE, eastern(18, 0, date(2025, 11, 9))
     assert not any(friday_close <= each.ts < sunday_open for each in events)
+
+
+@pytest.mark.parametrize(
+    ("start", "waits_h"),
+    [
+        ("2025-11-08T15:00:00Z", 32),
+        ("2025-11-27T18:30:00Z", 4.5),
+        ("2025-11-05T14:28:30.5Z", 0),
+        ("2025-11-05T14:30:00Z", 0),
+        ("2023-01-03T14:28:00Z", 0),
+    ],
+)
+def test_any_start_joins_the_last_close(start: str, waits_h: float) -> None:
+    begun = parse_ts(start)
+    feed = market(3, start=begun)
+    contract = next(iter(feed.contracts))
+    history = feed.history(contract, begun - 80 * HOUR, begun)
+    assert history[-1].start + MINUTE <= begun
+    assert feed.top(contract).bid <= history[-1].close <= feed.top(contract).ask
+    assert feed.next_ts() - begun == pytest.approx(waits_h * HOUR, abs=SECOND)
 
 
 def test_a_holiday_stops_the_walk_until_the_evening(calendar: SessionCalendar) -> None:
