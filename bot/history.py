@@ -6,7 +6,6 @@ which hold the same prints and cost one request instead of two pages of minutes.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from bot.calendar.sessions import SessionCalendar
@@ -14,7 +13,7 @@ from bot.calendar.timeframes import parse_timeframe
 from bot.clock import Clock
 from bot.model.market import Bar, ConvertedBar, MinuteBar
 from bot.model.quantities import TsNs
-from bot.model.times import HOUR, MINUTE
+from bot.model.times import HOUR, MINUTE, SECOND
 from bot.ports import BarConverter, VenueRest
 
 PAGE = 20_000
@@ -54,13 +53,18 @@ class HistoryLoader:
         self._keep(contract_id, timeframe, bars)
         return bars
 
-    async def several(self, contract_id: str, wanted: Sequence[tuple[str, TsNs]]) -> dict[str, list[Bar]]:
-        """Several frames of one contract at once: `(timeframe, start)` to bars by timeframe."""
-        found = await asyncio.gather(*(self.series(contract_id, frame, start) for frame, start in wanted))
-        return {frame: bars for (frame, _), bars in zip(wanted, found, strict=True)}
+    async def newest(self, contract_id: str, timeframe: str, count: int) -> list[Bar]:
+        """The newest `count` closed bars, ascending; fewer when the venue has no more. Raises as `series`.
+
+        The look-back allows for nights, weekends and holidays: twice the bars' own length and five days.
+        """
+        length = parse_timeframe(timeframe).seconds * SECOND
+        now = self._clock.now()
+        bars = await self.series(contract_id, timeframe, TsNs(now - 2 * count * length - 5 * DAY), now)
+        return bars[-count:]
 
     async def _fetch(self, contract_id: str, base: str, start: TsNs, end: TsNs) -> list[MinuteBar]:
-        step = parse_timeframe(base).seconds * 1_000_000_000
+        step = parse_timeframe(base).seconds * SECOND
         pages: list[list[MinuteBar]] = []
         until = end
         for _ in range(MAX_PAGES):

@@ -1,0 +1,341 @@
+"""The bot as one process: start in the order of bot.md §2.3, run, stop in the order of §2.4."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from bot.app.migration import Migration, WorkerFactory
+from bot.app.operations import BotOperations
+from bot.app.storage import Storage
+from bot.app.venue import Venue, choose_account, connect
+from bot.calendar.sessions import SessionCalendar
+from bot.clock import monotonic_ns
+from bot.config.settings import Settings
+from bot.gateway.hubs import HubConnection, Topic
+from bot.history import HistoryLoader
+from bot.legacy.market_data import PythonBarConverter
+from bot.legacy.order_execution import PythonOrderExecution
+from bot.legacy.strategy_engine.engine import PythonStrategyEngine
+from bot.legacy.websocket import PythonStreamProcessor
+from bot.model.actions import Instance
+from bot.model.contract import Contract
+from bot.model.events import Hub
+from bot.model.orders import Account
+from bot.model.risk import RuleFigures
+from bot.model.times import SECOND
+from bot.pipeline import Pipeline
+from bot.risk.gate import Gate
+from bot.risk.rules import RuleAction
+from bot.risk.subject import GateLimits
+from bot.servers.announcement import Announcement, publish, withdraw
+from bot.servers.api import ApiServer
+from bot.strategies.overnight_parameters import NAME as OVERNIGHT
+from bot.strategies.overnight_parameters import overnight_policy, resolve_overnight
+from bot.strategies.overnight_range import OvernightRange
+from bot.trading.account_rules import AccountRules, day_start
+from bot.trading.desk import Desk, Notice
+from bot.trading.intent_log import IntentLog
+from bot.trading.lease import AccountLock, lock_folder
+from bot.trading.settings import TradingSettings
+
+log = structlog.get_logger(__name__)
+MAX_EARLY = 20_000
+T = TypeVar("T")
+
+
+class Application:
+    """`start`, then `wait`, then `stop`. `make_worker` hands the shadow in; None = no shadow."""
+
+    def __init__(
+        self, settings: Settings, make_worker: WorkerFactory | None = None, *, serve: bool = True,
+        trade: bool = True,
+    ) -> None:  # fmt: skip
+        self.settings, self.state = settings, settings.state_folder
+        self._make_worker, self._serve, self._trade = make_worker, serve, trade
+        self.calendar = SessionCalendar.shipped()
+        self.steps: list[tuple[str, float]] = []
+        self.stopping = asyncio.Event()
+        self.ready = False
+        self.started_at = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._once: set[asyncio.Task[Any]] = set()
+        self._early: list[tuple[Hub, int, list[tuple[bytes, int, int]]]] | None = []
+        self.hubs: dict[Hub, HubConnection] = {}
+        self._closing = contextlib.AsyncExitStack()
+        self.account: Account
+        self.venue: Venue
+        self.storage: Storage
+        self.migration: Migration
+        self.engine: PythonStrategyEngine
+        self.desk: Desk
+        self.rules: AccountRules
+        self.pipeline: Pipeline
+        self.contracts: list[Contract] = []
+
+    # --- start
+
+    async def start(self) -> None:
+        """Everything up and reconciled, strategies running. What was started is stopped again on a failure."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def _start(self) -> None:
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.venue = await self._step("login", connect(self.settings))
+        self._closing.push_async_callback(self.venue.close)
+        accounts = await self._step("accounts", self.venue.rest.accounts())
+        self.account = choose_account(accounts, self.settings.accounts.default)
+        lock = AccountLock.acquire(self.venue.user, self.account.id)
+        self._closing.callback(lock.release)
+        clock = self.venue.clock
+        self.started_at = clock.now()
+        self.storage = Storage(self.settings, clock, self.state, self._alarm)
+        self._closing.push_async_callback(self.storage.close)
+        await asyncio.gather(
+            self._step("database", self.storage.open()), self._step("contracts", self.venue.rest.contracts())
+        )
+        self.storage.outbox.keep("upsert_contracts", (list(self.venue.contracts.all().values()),))
+        parameters = self._strategy_parameters()
+        self.contracts = [self.venue.contracts.resolve(symbol) for symbol in parameters["symbols"]]
+        intents, damage = IntentLog.on_disk(self.state, clock, self.settings.orders.durability)
+        self._closing.callback(intents.close)
+        if damage is not None:
+            self._alarm("INTENT_LOG_CUT", str(damage))
+        self._build(intents)
+        await self._step("migration", self.migration.start())
+        self._closing.push_async_callback(self._end_migration)
+        await self._step("hubs", self._connect_hubs())
+        await self._step("reconciliation", self._take_account(lock))
+        if self._trade:
+            await self._step("strategies", self._start_strategies(parameters))
+        self._own(self.pipeline.run(), "timers")
+        self._own(self._every_second(), "seconds")
+        self._own(self.venue.session.keep_fresh(), "token")
+        if self._serve:
+            await self._step("api", self._start_api())
+        self.ready = True
+
+    def _build(self, intents: IntentLog) -> None:
+        settings, clock = self.settings, self.venue.clock
+        paper = self.venue.addresses.paper
+        self.migration = Migration(
+            self.state, clock, self.calendar, venue="paper" if paper else "projectx",
+            ledger="rehearsed" if paper else "live", make_worker=self._make_worker,
+        )  # fmt: skip
+        self.engine = PythonStrategyEngine(
+            self.calendar, {OVERNIGHT: OvernightRange}, {OVERNIGHT: settings.strategies.overnight_range},
+            max_concurrent=settings.strategies.max_concurrent,
+        )  # fmt: skip
+        gate = Gate(
+            self.calendar, {OVERNIGHT: overnight_policy(settings.strategies.overnight_range)},
+            GateLimits(
+                max_data_age_ms=int(settings.orders.max_quote_age * 1000), allow_flip=settings.orders.allow_flip,
+                allow_resting_client_brackets=settings.orders.allow_resting_client_brackets,
+                manual_protection_optional=settings.protection.manual_optional,
+            ),
+        )  # fmt: skip
+        processor = PythonStreamProcessor()
+        processor.set_contracts(dict(self.venue.contracts.all()))
+        self.desk = Desk(
+            rest=self.venue.rest, gate=gate, execution=PythonOrderExecution(), log=intents, clock=clock,
+            contracts=self.venue.contracts.all(), risk_day=self.calendar.risk_day,
+            settings=TradingSettings(
+                bracket_mode=settings.orders.bracket_mode, unknown_settle_s=settings.orders.unknown_settle,
+                wait_children_s=settings.protection.wait_children, deadline_s=settings.protection.deadline,
+                foreign=settings.protection.foreign, default_stop_ticks=settings.orders.default_stop_ticks,
+                flatten_rounds=settings.flatten.rounds, live=settings.trading.live,
+                live_accounts=frozenset(settings.trading.live_accounts),
+            ),
+            store=self.storage.store, outbox=self.storage.outbox, listener=self.engine,
+            halt_file=self.state / "HALT", on_notice=self._on_notice,
+        )  # fmt: skip
+        self.desk.picture.mismatched = frozenset(self.venue.contracts.mismatches())
+        self.pipeline = Pipeline(
+            clock, processor, self.migration.bars, self.engine, self.desk,
+            [contract.id for contract in self.contracts],
+        )  # fmt: skip
+        self.pipeline.bar_listeners.append(
+            lambda bar: self.storage.outbox.keep("upsert_bars", (bar.contract_id, bar.timeframe, [bar]))
+            if bar.timeframe == "1m" else None
+        )  # fmt: skip
+
+    async def _connect_hubs(self) -> None:
+        addresses, venue = self.venue.addresses, self.venue
+        ids = [contract.id for contract in self.contracts]
+        user: list[Topic] = [("SubscribeAccounts", [])] + [
+            (f"Subscribe{what}", [self.account.id]) for what in ("Orders", "Positions", "Trades")
+        ]
+        market: list[Topic] = [
+            (f"SubscribeContract{what}", [id_]) for id_ in ids for what in ("Quotes", "Trades", "MarketDepth")
+        ]
+        wanted: list[tuple[Hub, str, list[Topic]]] = [
+            ("user", addresses.user_hub, user), ("market", addresses.market_hub, market),
+        ]  # fmt: skip
+        for hub, url, topics in wanted:
+            connection = HubConnection(hub, url, venue.session, venue.clock, self._on_records, self._on_state)
+            self.hubs[hub] = connection
+            connection.set_topics(topics)
+            await connection.start()
+            self._closing.push_async_callback(connection.stop)
+        began = venue.clock.host_mono()
+        while any(hub.state != "up" for hub in self.hubs.values()):
+            if venue.clock.host_mono() - began > 10 * SECOND:
+                log.warning("hubs.not_up_yet", states={name: hub.state for name, hub in self.hubs.items()})
+                return
+            await venue.clock.host_sleep(0.02)
+
+    async def _take_account(self, lock: AccountLock) -> None:
+        clock = self.venue.clock
+        kept = await self.storage.store.get_rule_state(self.account.id)
+        override = self.settings.risk.override
+        limits = {"dll": override.dll, "mll": override.mll, "start": override.start_balance}
+        self.rules = AccountRules(
+            self.account, self.desk, self.calendar, clock, kept=kept,
+            limits={name: value for name, value in limits.items() if value is not None} or None,
+            keep=lambda id_, state: self.storage.outbox.keep("save_rule_state", (id_, state)),
+            breached=self._breached, told=self._figures_changed,
+        )  # fmt: skip
+        self._closing.push_async_callback(self.desk.stop)
+        await self.desk.start([self.account], [lock.mint()])
+        fills = await self.venue.rest.fills(self.account.id, day_start(self.calendar, clock.now()))
+        self.rules.start(self.account.balance, fills)
+        early, self._early = self._early or [], None
+        for hub, generation, records in early:
+            self.pipeline.on_records(hub, generation, records)
+
+    async def _start_strategies(self, parameters: dict[str, Any]) -> None:
+        if not parameters["enabled"]:
+            return
+        instance = Instance(self.account.id, OVERNIGHT)
+        self.desk.set_active(instance, True)
+        self.pipeline.act(self.engine.start(instance, self.contracts, self.venue.clock.now()))
+        await self._load_history()
+        self.desk.intake.tell_positions(self.account.id)
+
+    async def _load_history(self) -> None:
+        clock = self.venue.clock
+        loader = HistoryLoader(
+            self.venue.rest, PythonBarConverter(self.calendar), self.calendar, clock,
+            lambda contract, frame, bars: self.storage.outbox.keep("upsert_bars", (contract, frame, bars)),
+        )  # fmt: skip
+        await asyncio.gather(*(self._load(loader, *wanted) for wanted in self.engine.windows_wanted()))
+
+    async def _load(self, loader: HistoryLoader, contract_id: str, timeframe: str, count: int) -> None:
+        bars = await loader.newest(contract_id, timeframe, count)
+        self.pipeline.act(self.engine.on_history(contract_id, timeframe, bars, self.venue.clock.now()))
+
+    async def _start_api(self) -> None:
+        token = self.settings.server.token
+        text = token.reveal() if token is not None else secrets.token_urlsafe(32)
+        server = ApiServer(
+            BotOperations(self), text, self.venue.clock, self.settings.server.host, self.settings.server.port
+        )
+        await server.start()
+        self._closing.push_async_callback(server.stop)
+        path = publish(
+            lock_folder(),
+            Announcement(
+                server.url, text, os.getpid(), self.venue.addresses.rest, self.venue.user, (self.account.id,)
+            ),
+        )
+        self._closing.callback(withdraw, path)
+
+    # --- run
+
+    async def wait(self) -> None:
+        """Until somebody asks to stop, or an owned task ends with an error."""
+        stop = asyncio.create_task(self.stopping.wait(), name="stop requested")
+        done, _ = await asyncio.wait([stop, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        for task in done:
+            if task is not stop:
+                task.result()
+
+    async def stop(self) -> None:
+        """No new entries, entries cancelled, protection verified, everything flushed and closed."""
+        self.ready = False
+        if self._trade:
+            instance = Instance(self.account.id, OVERNIGHT)
+            self.pipeline.act(self.engine.stop(instance, self.venue.clock.now()))
+            await self._entries_gone()
+        if self.settings.shutdown.positions == "flatten":
+            await self.desk.flatten(self.account.id, reason="shutdown")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._closing.aclose()
+
+    async def _entries_gone(self) -> None:
+        clock, deadline = self.venue.clock, self.venue.clock.host_mono() + 3 * SECOND
+        while clock.host_mono() < deadline:
+            if not any(
+                map(self.desk.picture.orders.is_entry, self.desk.picture.orders.working(self.account.id))
+            ):
+                return
+            await clock.host_sleep(0.02)
+
+    async def _end_migration(self) -> None:
+        self.migration.close()
+        await self.migration.stop_worker()
+
+    async def _every_second(self) -> None:
+        while True:
+            await self.venue.clock.host_sleep(0.25)
+            self.rules.tick()
+            await self.migration.poll()
+
+    def _on_records(self, hub: Hub, generation: int, records: list[tuple[bytes, int, int]]) -> None:
+        if self._early is None:
+            self.pipeline.on_records(hub, generation, records)
+        elif sum(len(batch[2]) for batch in self._early) < MAX_EARLY:
+            self._early.append((hub, generation, records))
+        else:
+            self.desk.doubt("more records than can wait came before the first reconciliation")
+
+    def _on_state(self, hub: Hub, state: str, generation: int, reason: str) -> None:
+        self.desk.hub_state(hub, state, generation, reason)
+        if hub == "market":
+            if state == "up":
+                self.pipeline.feed_up()
+            else:
+                self.pipeline.feed_down()
+
+    def _breached(self, account_id: int, actions: Sequence[RuleAction]) -> None:
+        log.warning("rules.actions", account_id=account_id, actions=list(actions))
+        if "FLATTEN" in actions:
+            flatten = asyncio.create_task(self.desk.flatten(account_id, reason="a loss limit was reached"))
+            self._once.add(flatten)
+            flatten.add_done_callback(self._once.discard)
+
+    def _figures_changed(self, account_id: int, figures: RuleFigures) -> None:
+        self.pipeline.act(self.engine.on_risk(account_id, figures, self.venue.clock.now()))
+
+    def _on_notice(self, notice: Notice) -> None:
+        log.warning("desk.notice", code=notice.code, account_id=notice.account_id, contract=notice.contract_id,
+                    detail=notice.detail)  # fmt: skip
+
+    def _alarm(self, code: str, detail: str) -> None:
+        log.error("alarm", code=code, detail=detail)
+
+    def _strategy_parameters(self) -> dict[str, Any]:
+        return resolve_overnight([("configuration", self.settings.strategies.overnight_range)]).values
+
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+
+    async def _step(self, name: str, work: Awaitable[T]) -> T:
+        began = monotonic_ns()
+        result = await work
+        self.steps.append((name, round((monotonic_ns() - began) / 1e6, 1)))
+        return result

@@ -1,0 +1,183 @@
+"""What the API and one-shot commands ask of a running application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+
+from bot import __version__
+from bot.accelerated import registry
+from bot.app.views import account_view, order_view, position_view, quote_view, stamp
+from bot.migration.stages import EFFECTS, Flag
+from bot.model.errors import AccountError, BadField
+from bot.model.quantities import exact_money
+from bot.model.risk import TradingState
+from bot.model.times import SECOND
+from bot.servers.api import Operations
+
+if TYPE_CHECKING:
+    from bot.app.application import Application
+
+
+class BotOperations(Operations):
+    """Answers from the application's own picture; nothing here asks the venue except flatten."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def health(self) -> dict[str, Any]:
+        app = self._app
+        reasons = self._reasons() if app.ready else ["starting"]
+        state = app.desk.halts.effective(app.account.id)[0] if app.ready else "ACTIVE"
+        status = (
+            "starting"
+            if not app.ready
+            else "halted"
+            if state == "HALTED"
+            else "degraded"
+            if reasons
+            else "ok"
+        )
+        return {"status": status, "reasons": reasons, "uptime_s": self._uptime_s()}
+
+    def status(self) -> dict[str, Any]:
+        app = self._app
+        now, picture = app.venue.clock.now(), app.desk.picture
+        account = picture.accounts.get(app.account.id)
+        state, reason = app.desk.halts.effective(app.account.id)
+        figures = app.rules.figures
+        return {
+            "service": "topstepx-trading-bot", "version": __version__, "uptime_s": self._uptime_s(),
+            "venue_time": stamp(now), "paper": app.venue.addresses.paper, "health": self.health(),
+            "account": account_view(account.account, account.as_of) if account else None,
+            "state": {"state": state, "reason": reason},
+            "reconciliation": {"colour": account.colour, "reason": account.reason} if account else None,
+            "rules": {
+                "status": figures.status, "program": figures.program,
+                "day_pnl": None if figures.day_pnl is None else exact_money(figures.day_pnl),
+                "floor": None if figures.floor is None else exact_money(figures.floor),
+            },
+            "hubs": {
+                name: {"state": hub.state, "generation": hub.generation, **hub.counters}
+                for name, hub in app.hubs.items()
+            },
+            "budgets": app.venue.budget.view(), "start_ms": dict(app.steps),
+            "quotes": [quote_view(contract, picture.quotes.get(contract.id), now) for contract in app.contracts],
+            "records": app.pipeline.records, "events": dict(app.pipeline.events),
+            "bars": dict(app.pipeline.closed_bars), "frame": app.pipeline.frame_ns.summary(),
+            "positions": self.positions(None)["items"], "orders": self.orders(None, everything=False)["items"],
+            "fills": self._fills(), "unprotected_longest_s": app.desk.watchdog.longest_unprotected_ns / SECOND,
+            "unknown_intents": len(app.desk.log.unsettled()),
+            "strategies": app.engine.status(now),
+            "notices": [msgspec.to_builtins(notice) for notice in list(app.desk.notices)[-20:]],
+            "database": {**app.storage.outbox.status(), "schema": app.storage.schema, "pid": app.storage.pid},
+            "implementations": {
+                component: {"authority": app.migration.register.unit(component).authority,
+                            "available": registry.available(component)}
+                for component in EFFECTS
+            },
+            "shadow": app.migration.counters(),
+        }  # fmt: skip
+
+    def accounts(self) -> list[dict[str, Any]]:
+        return [account_view(state.account, state.as_of) for state in self._app.desk.picture.accounts.all()]
+
+    def positions(self, account_id: int | None) -> dict[str, Any]:
+        app, now = self._app, self._app.venue.clock.now()
+        id_ = self._account(account_id)
+        rows = [position_view(app.desk, position, now) for position in app.desk.picture.positions.open(id_)]
+        return {"items": rows, "as_of": stamp(now), "reconciled": self._reconciled(id_)}
+
+    def orders(self, account_id: int | None, *, everything: bool) -> dict[str, Any]:
+        app, id_ = self._app, self._account(account_id)
+        book = app.desk.picture.orders
+        found = (
+            [order for order in book.all() if order.account_id == id_] if everything else book.working(id_)
+        )
+        rows = [order_view(order, app.desk.picture.contracts.get(order.contract_id)) for order in found]
+        return {"items": rows, "complete": self._reconciled(id_), "as_of": stamp(app.venue.clock.now())}
+
+    def flags(self) -> dict[str, Any]:
+        flags = self._app.migration.flags
+        return {
+            "components": {name: msgspec.to_builtins(flags.current.flag(name)) for name in EFFECTS},
+            "epoch": flags.current.epoch, "alarm": flags.alarm,
+        }  # fmt: skip
+
+    def set_flag(self, component: str, change: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            flag = msgspec.convert(dict(change.get("flag", {})), Flag)
+        except (msgspec.ValidationError, TypeError, ValueError) as problem:
+            raise BadField("flag", expected="{stage, candidates, slice}", seen=str(problem)) from problem
+        row = self._app.migration.flags.set(
+            component, flag, who=str(change.get("who", "api")), reason=str(change.get("reason", "")),
+            override=change.get("override") is True, builds={"rust": registry.core_build().source_hash or "absent"},
+        )  # fmt: skip
+        self._app.migration.register.poll()
+        built: dict[str, Any] = msgspec.to_builtins(row)
+        return built
+
+    async def flatten(self, account_id: int | None, symbol: str | None, *, halt: bool) -> dict[str, Any]:
+        app, id_ = self._app, self._account(account_id)
+        contract_id = app.venue.contracts.resolve(symbol).id if symbol else None
+        if halt:
+            await app.desk.set_state("HALTED", "flatten --halt", "operator", id_)
+        result: dict[str, Any] = msgspec.to_builtins(await app.desk.flatten(id_, contract_id))
+        return result
+
+    async def set_trading_state(self, state: str, reason: str, scope: str) -> dict[str, Any]:
+        wanted = msgspec.convert(state, TradingState) if state in get_args(TradingState) else None
+        if wanted is None:
+            raise BadField("state", expected="ACTIVE, REDUCING or HALTED", seen=state)
+        if not reason:
+            raise BadField("reason", expected="why, in a few words", seen="")
+        app = self._app
+        await app.desk.set_state(
+            state, reason, "operator", None if scope == "global" else self._account(None)
+        )
+        now_state, now_reason = app.desk.halts.effective(app.account.id)
+        return {"state": now_state, "reason": now_reason}
+
+    def _account(self, account_id: int | None) -> int:
+        own = self._app.account.id
+        if account_id not in (None, own):
+            raise AccountError(
+                f"account {account_id}", expected=f"account {own}, which this bot trades", seen=account_id,
+                do="stop this bot and start one for that account",
+            )  # fmt: skip
+        return own
+
+    def _reconciled(self, account_id: int) -> bool:
+        state = self._app.desk.picture.accounts.get(account_id)
+        return state is not None and state.colour == "green"
+
+    def _uptime_s(self) -> float:
+        app = self._app
+        return round((app.venue.clock.now() - app.started_at) / SECOND / app.venue.clock.rate, 1)
+
+    def _reasons(self) -> list[str]:
+        app = self._app
+        reasons = [f"{name} hub is {hub.state}" for name, hub in app.hubs.items() if hub.state != "up"]
+        if not self._reconciled(app.account.id):
+            reasons.append("not reconciled")
+        if not app.storage.outbox.available:
+            reasons.append("the database does not answer; writes wait")
+        if app.migration.register.alarm:
+            reasons.append(app.migration.register.alarm)
+        return reasons
+
+    def _fills(self) -> list[dict[str, Any]]:
+        contracts = self._app.desk.picture.contracts
+        return [
+            {
+                "id": str(fill.id), "order_id": str(fill.order_id), "symbol": contracts[fill.contract_id].root,
+                "side": "buy" if fill.side == 0 else "sell", "quantity": fill.size,
+                "price": contracts[fill.contract_id].tick.format(fill.price), "at": stamp(fill.ts),
+                "pnl": None if fill.pnl is None else exact_money(fill.pnl),
+                "costs": exact_money(fill.fees + fill.commissions),
+            }
+            for fill in self._app.desk.picture.fills.all()[-50:]
+            if fill.contract_id in contracts
+        ]  # fmt: skip

@@ -1,0 +1,106 @@
+"""JSON shapes of what the bot sees (bot.md §14.2): ids and prices as decimal text, money as exact dollars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.model.contract import Contract
+from bot.model.market import Quote
+from bot.model.orders import STOP_FAMILY, Account, Order, Position
+from bot.model.quantities import exact_money, unrealised
+from bot.model.times import MILLISECOND, format_ts
+from bot.risk.profile import is_practice, program_and_size
+from bot.trading.desk import Desk
+from bot.trading.orders import kind_of, strategy_of
+
+_TYPES = {1: "limit", 2: "market", 3: "stop_limit", 4: "stop", 5: "trailing", 6: "join", 7: "join"}
+_STATUS = {
+    0: "none", 1: "open", 2: "filled", 3: "cancelled", 4: "expired", 5: "rejected", 6: "pending", 7: "pending_cancel",
+    8: "suspended",
+}  # fmt: skip
+_SIDES = {0: "buy", 1: "sell"}
+
+
+def account_view(account: Account, as_of: int, *, live: bool = False) -> dict[str, Any]:
+    """`live` = enabled for real orders by both keys."""
+    known = program_and_size(account.name)
+    practice = is_practice(account.name)
+    return {
+        "id": str(account.id), "name": account.name, "type": known[0] if known else "unknown",
+        "size": known[1] if known else None, "status": "active" if account.can_trade else "locked",
+        "balance": exact_money(account.balance), "currency": "USD", "can_trade": account.can_trade,
+        "live": not practice, "tradable": account.can_trade and (practice or live), "as_of": stamp(as_of),
+    }  # fmt: skip
+
+
+def position_view(desk: Desk, position: Position, now: int) -> dict[str, Any]:
+    """A position with its stop, target, mark and shield."""
+    contract = desk.picture.contracts.get(position.contract_id)
+    quote = desk.picture.quotes.get(position.contract_id)
+    mark, source = mark_of(quote)
+    orders = desk.picture.orders.working(position.account_id, position.contract_id)
+    exits = [order for order in orders if order.side == (1 if position.net > 0 else 0)]
+    stops = [order for order in exits if order.type in STOP_FAMILY and order.status == 1]
+    targets = [order for order in exits if order.type == 1 and order.status == 1]
+    result = None
+    if mark is not None and contract is not None:
+        result = exact_money(
+            unrealised(position.side, position.size, position.cost_ticks, mark, contract.tick_value)
+        )
+    return {
+        "id": str(position.id), "account_id": str(position.account_id), "contract_id": position.contract_id,
+        "symbol": contract.root if contract else None, "side": "LONG" if position.net > 0 else "SHORT",
+        "quantity": position.size, "entry_price": position.average, "current_price": price(contract, mark),
+        "mark_source": source, "mark_age_ms": age_ms(quote, now), "unrealized_pnl": result,
+        "stop_loss": price(contract, stops[0].stop) if stops else None,
+        "take_profit": price(contract, targets[0].limit) if targets else None,
+        "shield": desk.shield(position.account_id, position.contract_id),
+        "strategy": desk.picture.owner((position.account_id, position.contract_id)),
+        "legs": [str(order.id) for order in exits], "opened_at": stamp(position.created),
+    }  # fmt: skip
+
+
+def order_view(order: Order, contract: Contract | None) -> dict[str, Any]:
+    ours = strategy_of(order.tag)
+    return {
+        "id": str(order.id), "account_id": str(order.account_id), "contract_id": order.contract_id,
+        "symbol": contract.root if contract else None, "side": _SIDES.get(order.side, f"unknown({order.side})"),
+        "type": _TYPES.get(order.type, f"unknown({order.type})"), "quantity": order.size, "filled": order.filled,
+        "limit_price": price(contract, order.limit), "stop_price": price(contract, order.stop),
+        "trail_ticks": order.trail_ticks, "status": _STATUS.get(order.status, f"unknown({order.status})"),
+        "tag": order.tag, "kind": kind_of(order.tag), "strategy": ours, "owner": "bot" if ours else "foreign",
+        "parent_id": None if order.parent_id is None else str(order.parent_id), "filled_price": order.average,
+        "created_at": stamp(order.created), "updated_at": stamp(order.updated),
+    }  # fmt: skip
+
+
+def quote_view(contract: Contract, quote: Quote | None, now: int) -> dict[str, Any]:
+    return {
+        "symbol": contract.root, "contract_id": contract.id,
+        "bid": price(contract, quote.bid) if quote else None, "ask": price(contract, quote.ask) if quote else None,
+        "last": price(contract, quote.last) if quote else None, "age_ms": age_ms(quote, now),
+    }  # fmt: skip
+
+
+def mark_of(quote: Quote | None) -> tuple[int | None, str | None]:
+    """The mark for display and its source: the last price, else the middle rounded down."""
+    if quote is None:
+        return None, None
+    if quote.last is not None:
+        return quote.last, "last"
+    if quote.bid is not None and quote.ask is not None:
+        return (quote.bid + quote.ask) // 2, "mid"
+    return None, None
+
+
+def price(contract: Contract | None, ticks: int | None) -> str | None:
+    """Ticks as decimal text of the contract's grid; None stays None."""
+    return None if ticks is None or contract is None else contract.tick.format(ticks)
+
+
+def age_ms(quote: Quote | None, now: int) -> int | None:
+    return None if quote is None else max(0, (now - quote.received) // MILLISECOND)
+
+
+def stamp(ts: int) -> str:
+    return format_ts(ts, max_digits=3)
