@@ -166,7 +166,9 @@ async def test_a_hub_can_be_dropped(client: Client, how: str, with_record: bool)
 async def test_reset_and_hang_faults_reach_the_socket(client: Client) -> None:
     await client.control("POST", "faults", {"fault": "accept_then", "endpoint": "place", "how": "reset"})
     with pytest.raises(aiohttp.ClientError):
-        await client.call("Order/place", accountId=1001, contractId=MNQ, type=2, side=0, size=1, customTag="r")
+        await client.call(
+            "Order/place", accountId=1001, contractId=MNQ, type=2, side=0, size=1, customTag="r"
+        )
     await client.control("POST", "faults", {"fault": "drop", "endpoint": "place", "count": 1})
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
