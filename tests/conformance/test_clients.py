@@ -107,3 +107,8 @@ def test_the_locks_name_versions_and_no_address() -> None:
     assert lock["packages"]["node_modules/@microsoft/signalr"]["version"].startswith("10.")
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
     assert 'name = "projectx-client"\nversion = "8.0.0"' in (RUST / "Cargo.lock").read_text()
+
+
+async def test_signalrcore_comes_back_after_a_lost_connection(run: Run) -> None:
+    seen = await run(sys.executable, str(HERE / "python" / "reconnect.py"))
+    assert seen == {"before": True, "after": True}
