@@ -65,8 +65,16 @@ class Bars:
             if state.catalogue.expired(contract, state.now) and unit < options.bars_expired_min_unit:
                 return Answer(payload={"bars": []})
             most = min(limit, options.bars_max)
-            bars = self.build(contract, start, end, unit, number, most, partial or options.bars_leak_partial)
-            return Answer(payload={"bars": [_model(bar, contract) for bar in bars]})
+            frozen = state.faults.active("bars.freeze")
+            until = end if frozen is None else min(end, frozen.armed_at)
+            leak = partial or options.bars_leak_partial
+            bars = self.build(contract, start, until, unit, number, most, leak) if start < until else []
+            models = [_model(bar, contract) for bar in bars]
+            if state.faults.strike("bars.dup") is not None:
+                models = [model for model in models for _ in range(2)]
+            if state.faults.strike("bars.shuffle") is not None:
+                models = models[1::2] + models[::2]
+            return Answer(payload={"bars": models})
 
         return answer
 

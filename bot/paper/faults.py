@@ -35,12 +35,17 @@ ENDPOINTS = {
 }
 """Short names of the endpoints, as faults name them; `any` is all of them."""
 
-REST_FAULTS = ("accept_then", "drop", "delay", "refuse", "http", "null", "close.lie")
+REST_FAULTS = ("accept_then", "drop", "delay", "refuse", "http", "null", "close.lie", "lag")
 HUB_FAULTS = ("hub.lose", "hub.drop", "hub.late", "hub.dup", "hub.logout", "hub.403")
 VENUE_FAULTS = (
     "children.missing", "children.late", "oco.lag", "reemit_open_trade", "dup_account", "quote.stop",
-    "token.expire", "liquidate",
+    "quote.sparse", "quote.zero", "depth.reset", "bars.freeze", "bars.dup", "bars.shuffle", "token.expire",
+    "liquidate",
 )  # fmt: skip
+AT_ONCE = ("hub.drop", "hub.logout", "token.expire", "liquidate", "depth.reset")
+LASTING = ("hub.lose", "hub.403", "quote.stop", "quote.sparse", "quote.zero")
+"""Faults whose `seconds` is how long they last; for the others it is a delay."""
+
 EVENTS = {
     "account": "GatewayUserAccount",
     "order": "GatewayUserOrder",
@@ -54,6 +59,9 @@ EVENTS = {
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One fault. It strikes `count` times (None = until removed) or for `seconds` of venue time.
+
+    Where no count is given, faults of REST calls strike once, but `lag` (answers as of `seconds` ago)
+    and those of the venue until they are removed.
 
     `how` of accept_then: a status, `reset`, `empty`, `html`; of hub.drop: `close`, `tcp`, `stall`.
     `after_s` delays the struck answer. `event` is a short or full event name; `status`, `code`, `text`
@@ -74,6 +82,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     account_id: int | None = None
     contract_id: str | None = None
     id: int = 0
+    armed_at: int = 0
     until: int | None = None
 
 
@@ -99,10 +108,15 @@ class Faults:
         if fault.fault == "accept_then" and fault.how is None:
             raise BadField("how", expected="500, 502, 504, reset, empty or html", seen=fault.how)
         fault.event = EVENTS.get(fault.event, fault.event) if fault.event else None
+        fault.armed_at = self.now
         fault.id, self._next = self._next, self._next + 1
-        if fault.seconds is not None and fault.fault in ("hub.lose", "quote.stop", "hub.403"):
+        if fault.seconds is not None and fault.fault in LASTING:
             fault.until = self.now + int(fault.seconds * SECOND)
-        elif fault.count is None and fault.fault in (*REST_FAULTS, "hub.403", "hub.dup"):
+        elif (
+            fault.count is None
+            and fault.fault in (*REST_FAULTS, "hub.403", "hub.dup")
+            and fault.fault != "lag"
+        ):
             fault.count = 1
         self.armed.append(fault)
         return fault

@@ -47,12 +47,11 @@ class Judge:
     def __init__(self) -> None:
         self.orders: dict[int, OrderRow] = {}
         self.positions: dict[tuple[int, str], PositionRow] = {}
-        self.trades: list[TradeRow] = []
         self.duplicates: list[Duplicate] = []
         self.unprotected: list[Unprotected] = []
         self.violations: list[str] = []
         self.requests = self.rate_limited = self.unknown_paths = self.refused = 0
-        self.duplicate_count = self.violation_count = self.round_turns = self.net_pnl = 0
+        self.duplicate_count = self.violation_count = self.fills = self.round_turns = self.net_pnl = 0
         self.accepted = self.placed = self.tags_reused = 0
         self.longest_ns = 0
         self.connections = {"user": 0, "market": 0}
@@ -93,7 +92,7 @@ class Judge:
             "orders": self.accepted,
             "placed_orders": self.placed,
             "refused_orders": self.refused,
-            "fills": len(self.trades),
+            "fills": self.fills,
             "trades": self.round_turns,
             "net_pnl": self.net_pnl,
             "requests": self.requests,
@@ -174,7 +173,7 @@ class Judge:
         return Unprotected(key[1], key[0], since, to, (now - since) / SECOND)
 
     def _trade(self, row: TradeRow) -> None:
-        self.trades.append(row)
+        self.fills += 1
         self.net_pnl += (row.pnl or 0) - row.fees - row.commissions
         order = self.orders.get(row.order)
         if order is not None and order.parent is not None and row.pnl is None:

@@ -88,6 +88,21 @@ class MarketFeed:
         elif self._hub.wanted("depth", first.contract_id):
             self._send("depth", "GatewayDepth", first.contract_id, self._levels(batch))
 
+    def reset_depth(self) -> None:
+        """Begin the books of all subscribers anew: a Reset, then every level."""
+        for contract_id in self._market.contracts:
+            if self._hub.wanted("depth", contract_id):
+                levels = self._book(contract_id)
+                self._send("depth", "GatewayDepth", contract_id, levels)
+
+    def _book(self, contract_id: str) -> list[dict[str, Any]]:
+        reset = {
+            "timestamp": wire.hub_time(self._state.now), "type": RESET,
+            "price": 0, "volume": 0, "currentVolume": 0,
+        }  # fmt: skip
+        book = self._market.depth(contract_id)
+        return [reset, *(self._levels(book) if book else [])]
+
     def _send(self, topic: str, target: str, contract_id: str, data: Any) -> None:
         self._hub.publish(topic, contract_id, target, records.event(target, [contract_id, data]))
 
@@ -103,12 +118,14 @@ class MarketFeed:
         self._sent[cid] = (quote.bid, quote.ask)
         contract = self._market.contracts[cid]
         data: dict[str, Any] = {"symbol": contract.symbol_id}
-        if news:
+        if news and self._state.faults.active("quote.sparse") is None:
             data.update(self._figures(contract))
         if quote.bid != bid:
             data["bestBid"] = wire.price(quote.bid, contract.tick)
         if quote.ask != ask:
             data["bestAsk"] = wire.price(quote.ask, contract.tick)
+        if self._state.faults.active("quote.zero") is not None:
+            data.update(bestBid=0, bestAsk=None, lastPrice=0)
         self._send("quote", "GatewayQuote", cid, self._stamped(data, cid, quote.ts))
 
     def _stamped(self, data: dict[str, Any], contract_id: str, ts: int) -> dict[str, Any]:
@@ -178,13 +195,7 @@ class MarketFeed:
             return []
         contract = self._market.contracts[contract_id]
         if topic == "depth":
-            reset = {
-                "timestamp": wire.hub_time(self._state.now), "type": RESET,
-                "price": 0, "volume": 0, "currentVolume": 0,
-            }  # fmt: skip
-            book = self._market.depth(contract_id)
-            levels = [reset, *(self._levels(book) if book else [])]
-            return [records.event("GatewayDepth", [contract_id, levels])]
+            return [records.event("GatewayDepth", [contract_id, self._book(contract_id)])]
         touch = self._state.touch.get(contract_id)
         if topic != "quote" or touch is None:
             return []

@@ -61,6 +61,7 @@ class PaperGateway:
             raise
 
     async def _start(self) -> None:
+        self.failed = asyncio.get_running_loop().create_future()
         config, past = self.config, list[bytes]()
         if config.state_dir is not None:
             self._log = StateLog(Path(config.state_dir))
@@ -74,12 +75,11 @@ class PaperGateway:
             if not past:
                 for line in venue.ledger.lines:
                     self._log.append(line)
-            venue.ledger.sink = self._log.append
+            venue.ledger.sink = self._keep
             venue.ledger.write(venue.state.now, "epoch", epoch)
         sockets = Sockets(venue, self._clock, epoch.venue_ns)
         control = Control(venue, self.control_token, sockets.clock)
         sockets.woken = control.woken = self._hurry
-        self.failed = asyncio.get_running_loop().create_future()
         self.url = await self._listen(sockets.application(), config.port, "paper gateway port")
         self.control_url = await self._listen(
             control.application(), config.control_port, "paper control port"
@@ -139,6 +139,15 @@ class PaperGateway:
             wait = (due - self._clock.now()) / SECOND / self._clock.rate
         wait = min(max(wait, SHORTEST_TURN_S), LONGEST_TURN_S)
         self._turn = asyncio.get_running_loop().call_later(wait, self._go_on)
+
+    def _keep(self, line: bytes) -> None:
+        """A record that cannot be kept ends the gateway: nothing is answered that a restart would forget."""
+        assert self._log is not None
+        try:
+            self._log.append(line)
+        except BotError as problem:
+            self._fail(problem)
+            raise
 
     def _fail(self, problem: Exception) -> None:
         if self.failed is not None and not self.failed.done():

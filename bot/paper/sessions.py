@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from bot.calendar.sessions import GROUPS, ROLL
@@ -14,16 +15,21 @@ _LOOK_AHEAD_DAYS = 12
 
 
 class Sessions:
-    """Sets the timers of the next cut of each trading-hours group and of the next roll."""
+    """Sets the timers of the next cut of each trading-hours group, of the next close and the next roll.
 
-    def __init__(self, state: State, matching: Matching) -> None:
-        self._state, self._matching = state, matching
+    `drop_hubs` is called at the close when the option says that connections do not outlive it.
+    """
+
+    def __init__(self, state: State, matching: Matching, drop_hubs: Callable[[], None]) -> None:
+        self._state, self._matching, self._drop_hubs = state, matching, drop_hubs
 
     def schedule(self) -> None:
         """Set all timers from the venue's present time."""
         for group in GROUPS:
             self._set_cut(group, self._state.now)
         self._set_roll(self._state.now)
+        if self._state.options.hub_drop_at_close:
+            self._set_close(self._state.now)
 
     def _set_cut(self, group: str, now: int) -> None:
         calendar, lead = self._state.calendar, self._state.options.flatten_start_s * SECOND
@@ -39,6 +45,20 @@ class Sessions:
         for account_id in self._state.accounts:
             self._matching.shut(account_id, ts, "cut", group, cancel=self._state.options.cancel_at_cutoff)
         self._set_cut(group, ts)
+
+    def _set_close(self, now: int) -> None:
+        calendar = self._state.calendar
+        day = calendar.risk_day(now)
+        for _ in range(_LOOK_AHEAD_DAYS):
+            close = calendar.close_of(day)
+            if close is not None and close > now:
+                self._state.timers.at(close, self._close)
+                return
+            day += timedelta(days=1)
+
+    def _close(self, ts: int) -> None:
+        self._drop_hubs()
+        self._set_close(ts)
 
     def _set_roll(self, now: int) -> None:
         end = wall_to_ns(self._state.calendar.risk_day(now), ROLL, CT)

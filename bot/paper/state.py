@@ -107,6 +107,19 @@ class State:
         if event:
             self.emit("account", row.id, 1, row)
 
+    def as_of(self, until: int) -> State:
+        """The same venue as it was at `until`, read back from the kept ledger lines; for look-ups only."""
+        past = State(self.config, self.calendar, self.catalogue, Ledger())
+        for line in self.ledger.lines:
+            ts, kind, row = msgspec.json.decode(line)
+            if ts > until:
+                break
+            past.restore(kind, row)
+        for account_id, account in self.accounts.items():
+            past.accounts.setdefault(account_id, account)
+        past.now = self.now
+        return past
+
     def restore(self, kind: str, row: Any) -> None:
         """Take in one record of an earlier run; no event, no writing."""
         if kind == "order":

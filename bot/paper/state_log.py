@@ -11,6 +11,8 @@ from pathlib import Path
 from bot.model.errors import BotError
 
 FILE = "ledger.log"
+LARGEST = 1 << 30
+"""Bytes of one log; beyond it the gateway stops and asks for a new folder."""
 
 
 class StateLog:
@@ -34,10 +36,18 @@ class StateLog:
                 do="stop the other gateway or choose another folder",
             ) from problem
         self.notice = ""
+        self._size = 0
         self.lines = self._read()
 
     def append(self, line: bytes) -> None:
         """Write one line. Raises BotError when the disk takes it not or only in part."""
+        if self._size > LARGEST:
+            raise BotError(
+                "paper state",
+                expected=f"at most {LARGEST} bytes in {self.path}",
+                seen=self._size,
+                do="start with a new state folder",
+            )
         record = b"%08x %b\n" % (zlib.crc32(line), line)
         try:
             written = os.write(self._file, record)
@@ -45,6 +55,8 @@ class StateLog:
             raise self._unwritable(str(problem)) from problem
         if written != len(record):
             raise self._unwritable(f"{written} of {len(record)} bytes written")
+
+        self._size += written
 
     def close(self) -> None:
         """Give the folder free."""
@@ -67,7 +79,7 @@ class StateLog:
                 f"cut {len(data) - sound} bytes from {self.path.name}"
             )
             os.truncate(self._file, sound)
-        os.lseek(self._file, 0, os.SEEK_END)
+        self._size = os.lseek(self._file, 0, os.SEEK_END)
         return lines
 
     def _unwritable(self, seen: str) -> BotError:

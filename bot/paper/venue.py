@@ -18,7 +18,7 @@ from bot.paper import accounts, market_feed, user_feed
 from bot.paper.bars import Bars
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import PaperConfig
-from bot.paper.faults import Fault
+from bot.paper.faults import AT_ONCE, Fault
 from bot.paper.hub import HubCore, HubName
 from bot.paper.judge import Judge
 from bot.paper.ledger import Ledger
@@ -57,13 +57,13 @@ class PaperVenue:
         self._matching = Matching(self.state)
         self._bars = Bars(self.state, market)
         self._rest = Rest(self.state, self._matching, self.tokens, self._bars)
-        self._sessions = Sessions(self.state, self._matching)
         self._hubs: dict[str, HubCore] = {
             "user": HubCore("user", self.state, self.tokens, clock, self.judge, user_feed.METHODS),
             "market": HubCore("market", self.state, self.tokens, clock, self.judge, market_feed.METHODS),
         }
         self._user_feed = UserFeed(self.state, self._hubs["user"])
         self._market_feed = MarketFeed(self.state, self._hubs["market"], market, self._bars)
+        self._sessions = Sessions(self.state, self._matching, lambda: self._strike("any", "close"))
         self._events: deque[MarketEvent] = deque()
         self.ledger.readers.append(self.judge.read)
         self._look()
@@ -124,7 +124,7 @@ class PaperVenue:
         self.advance(now)
         fault = self.faults.add(shape)
         self.ledger.write(self.state.now, "fault", fault)
-        if fault.fault in ("hub.drop", "hub.logout", "token.expire", "liquidate"):
+        if fault.fault in AT_ONCE:
             self.faults.armed.remove(fault)
             self._act(fault)
         self.advance(now)
@@ -197,9 +197,14 @@ class PaperVenue:
             for row in wanted:
                 self._matching.market(row.account, row.contract, -row.net, "limit", self.state.now)
             return
-        how = "logout" if fault.fault == "hub.logout" else str(fault.how or "close")
+        if fault.fault == "depth.reset":
+            self._market_feed.reset_depth()
+            return
+        self._strike(fault.hub, "logout" if fault.fault == "hub.logout" else str(fault.how or "close"))
+
+    def _strike(self, hub_name: str, how: str) -> None:
         for name, hub in self._hubs.items():
-            if fault.hub in ("any", name):
+            if hub_name in ("any", name):
                 hub.strike(how)
 
     def _look(self) -> None:

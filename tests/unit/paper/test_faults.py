@@ -169,3 +169,62 @@ def test_faults_can_be_cleared() -> None:
     bench.venue.inject({"fault": "http", "endpoint": "place", "status": 500, "count": 9})
     bench.venue.faults.clear()
     assert bench.send("/api/Order/place", PLACE).status == 200
+
+
+def test_reads_that_lag_behind() -> None:
+    bench = Bench()
+    bench.venue.inject({"fault": "lag", "endpoint": "positions", "seconds": 3})
+    bench.place()
+    bench.pass_(2_000)
+    assert bench.position() is None
+    assert len(bench.orders((2,))) == 1
+    bench.pass_(1_100)
+    assert bench.position() is not None
+    bench.call("Position/closeContract", accountId=ACCOUNT, contractId=MNQ)
+    bench.pass_(1_000)
+    assert bench.position() is not None
+    bench.venue.faults.clear()
+    assert bench.position() is None
+
+
+def test_frozen_doubled_and_shuffled_bars() -> None:
+    bench = Bench()
+    ask = {"contractId": MNQ, "live": False, "startTime": "2025-10-01T14:30:00Z", "endTime": "2025-10-01T15:00:00Z",
+           "unit": 2, "unitNumber": 1, "limit": 9, "includePartialBar": False}  # fmt: skip
+
+    def opens() -> list[str]:
+        return [bar["t"][14:16] for bar in bench.call("History/retrieveBars", **ask)["bars"]]
+
+    for _ in range(4):
+        bench.trade(80_000, ms=60_000)
+    assert opens() == ["33", "32", "31"]
+    bench.venue.inject({"fault": "bars.dup", "count": 1})
+    assert opens() == ["33", "33", "32", "32", "31", "31"]
+    bench.venue.inject({"fault": "bars.shuffle", "count": 1})
+    assert opens() == ["32", "33", "31"]
+    bench.venue.inject({"fault": "bars.freeze"})
+    for _ in range(3):
+        bench.trade(80_000, ms=60_000)
+    assert opens() == ["33", "32", "31"]
+
+
+def test_sparse_and_zero_quotes_and_a_depth_reset() -> None:
+    bench = Bench()
+    market = bench.listen(
+        "market", ("SubscribeContractQuotes", [MNQ]), ("SubscribeContractMarketDepth", [MNQ])
+    )
+    bench.venue.inject({"fault": "quote.sparse", "seconds": 1})
+    market.clear()
+    bench.trade(80_010)
+    bench.quote(80_020)
+    assert all("lastPrice" not in event["arguments"][1] for event in market.events("GatewayQuote"))
+    bench.pass_(1_000)
+    bench.venue.inject({"fault": "quote.zero", "seconds": 1})
+    market.clear()
+    bench.quote(80_030)
+    data = market.events("GatewayQuote")[0]["arguments"][1]
+    assert (data["bestBid"], data["bestAsk"], data["lastPrice"]) == (0, None, 0)
+    market.clear()
+    bench.venue.inject({"fault": "depth.reset"})
+    levels = market.events("GatewayDepth")[0]["arguments"][1]
+    assert [row["type"] for row in levels] == [6, 2, 1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.times import parse_ts
 from bot.paper.config import PaperOptions
 from bot.paper.hub import HubRefused
 from bot.paper.market.feed import DepthLevel, Print, QuoteTick
@@ -328,3 +329,13 @@ def test_a_dropped_socket_leaves_nothing_behind() -> None:
     hub = bench.venue.hub("user")
     assert not hub.sessions
     assert not any(hub._topics.values())
+
+
+@pytest.mark.parametrize(("option", "closed"), [(False, False), (True, True)])
+def test_connections_outlive_the_close_or_not(option: bool, closed: bool) -> None:
+    bench = Bench(PaperOptions(hub_drop_at_close=option), start=parse_ts("2025-10-01T20:59:59Z"))
+    user = bench.listen("user")
+    bench.pass_(999)
+    assert not user.closed
+    bench.pass_(1)
+    assert user.closed is closed

@@ -208,3 +208,13 @@ def test_the_clock_goes_on_after_a_restart() -> None:
     after = epochs.resumed(past, config)
     assert last_ts <= after.venue_ns
     assert after.mono_ns != rebooted.mono_ns
+
+
+def test_a_full_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.paper.state_log.LARGEST", 20)
+    log = StateLog(tmp_path)
+    log.append(b"[123456789012]")
+    with pytest.raises(BotError, match="new state folder"):
+        log.append(b"[2]")
+    log.close()
+    assert StateLog(tmp_path).lines == [b"[123456789012]"]
