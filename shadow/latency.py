@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bot.latency import Histogram
+from bot.latency import SUB_BITS, Histogram
 
 COLD_CALLS: Final = 1000
 MIN_SAMPLES: Final = {0.5: 30, 0.99: 299, 0.999: 2995}
@@ -24,7 +24,7 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 def bounds(histogram: Histogram, fraction: float) -> Bounds:
-    """Distribution-free bounds of a quantile from the ranks around it."""
+    """Distribution-free bounds of a quantile from the ranks around it, widened to the edges of their buckets."""
     n = histogram.count
     value = histogram.quantile(fraction)
     if n < MIN_SAMPLES.get(fraction, 30):
@@ -32,7 +32,8 @@ def bounds(histogram: Histogram, fraction: float) -> Bounds:
     spread = _Z * sqrt(n * fraction * (1 - fraction))
     low = max(1, floor(n * fraction - spread))
     high = min(n, ceil(n * fraction + spread) + 1)
-    return Bounds(value, histogram.quantile(low / n), histogram.quantile(high / n))
+    lower = histogram.quantile(low / n) or 0
+    return Bounds(value, lower - (lower >> SUB_BITS), histogram.quantile(high / n))
 
 
 def faster(candidate: Histogram, authority: Histogram) -> bool:

@@ -62,6 +62,7 @@ class RecordedBarBuilder:
         self._wanted: Unit | None = None
         self._seq = self._missed = self._snapshot_seq = self._snapshot_at = 0
         self._losses = self._handed_at = 0
+        self.snapshot_failures = 0
 
     @property
     def recording(self) -> bool:
@@ -246,7 +247,13 @@ class RecordedBarBuilder:
         if not self._recording:
             return
         self._losses = self._journal.losses
-        state, stats = self._builder.snapshot(), {**self._journal.counters(), "tax_ns": self._tax_ns}
+        stats = {**self._journal.counters(), "tax_ns": self._tax_ns}
+        try:
+            state = self._builder.snapshot()
+        except Exception:  # a state that cannot be written down ends the recording, never the bot
+            self.snapshot_failures += 1
+            self._recording = False
+            return
         record = Snapshot(
             **self._common(), seq=self._seq, authority=self._authority, reason=reason, state=state,
             settings=self._settings, stats=stats,

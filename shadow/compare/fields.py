@@ -122,8 +122,9 @@ def _equal(expected: Any, seen: Any, spec: Spec) -> bool:
     if spec.kind == "ticks":
         return bool(abs(expected - seen) <= spec.n)
     if isinstance(expected, float):
-        steps = abs(_ordered(expected) - _ordered(seen))
-        return steps <= (spec.n if spec.kind == "ulp" else 0)
+        if spec.kind != "ulp":
+            return struct.pack("<d", expected) == struct.pack("<d", seen)  # -0.0 and NaN are told apart
+        return abs(_ordered(expected) - _ordered(seen)) <= spec.n
     return bool(expected == seen)
 
 
