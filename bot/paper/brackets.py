@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.model.quantities import divide_round
 from bot.model.times import SECOND
 from bot.paper.rows import FILLED, LIMIT, LIVE, OPEN, SUSPENDED, TRAILING, OrderRow
 from bot.paper.state import State
@@ -51,12 +52,13 @@ class Brackets:
     def activate(self, parent_id: int, ts: int) -> None:
         """Price the suspended children from the parent's fill and open them, the target first."""
         parent = self._state.orders[parent_id]
-        if parent.price is None:
+        if not parent.filled:
             return
+        entry = divide_round(parent.cost, parent.filled)
         for child in sorted(self._state.children[parent_id], key=lambda row: -row.id):
             if child.status != SUSPENDED or child.offset is None:
                 continue
-            level = parent.price + child.offset
+            level = entry + child.offset
             if child.type == LIMIT:
                 child.limit = level
             else:

@@ -130,7 +130,9 @@ class Changes:
                 return "Order is attached to position."
             if ask.size <= row.filled:
                 return ""
-            new.size = ask.size
+            grows, new.size = ask.size > row.size, ask.size
+            if grows and self._matching.limits.too_large(new, state.contract(row.contract)):
+                return state.options.size_limit_text
         if ask.limit is not None:
             if row.type not in LIMITS:
                 if state.options.modify_wrong_price == "reject":

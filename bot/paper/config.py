@@ -118,6 +118,7 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     trail_events: bool = True
     limit_fill: Literal["opposite", "touch", "through"] = "opposite"
     stop_slip_ticks: int = 1
+    partial_fills: bool = False
     cancel_at_cutoff: bool = True
     order_terminal_action: Literal[1, 2] = 1
     emit_status7: bool = False

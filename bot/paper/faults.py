@@ -40,9 +40,9 @@ HUB_FAULTS = ("hub.lose", "hub.drop", "hub.late", "hub.dup", "hub.logout", "hub.
 VENUE_FAULTS = (
     "children.missing", "children.late", "oco.lag", "reemit_open_trade", "dup_account", "quote.stop",
     "quote.sparse", "quote.zero", "depth.reset", "bars.freeze", "bars.dup", "bars.shuffle", "token.expire",
-    "liquidate",
+    "liquidate", "fill",
 )  # fmt: skip
-AT_ONCE = ("hub.drop", "hub.logout", "token.expire", "liquidate", "depth.reset")
+AT_ONCE = ("hub.drop", "hub.logout", "token.expire", "liquidate", "fill", "depth.reset")
 LASTING = ("hub.lose", "hub.403", "quote.stop", "quote.sparse", "quote.zero")
 """Faults whose `seconds` is how long they last; for the others it is a delay."""
 
@@ -65,7 +65,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
 
     `how` of accept_then: a status, `reset`, `empty`, `html`; of hub.drop: `close`, `tcp`, `stall`.
     `after_s` delays the struck answer. `event` is a short or full event name; `status`, `code`, `text`
-    belong to http and refuse; `account_id`, `contract_id` to liquidate.
+    belong to http and refuse; `account_id`, `contract_id` to liquidate; `order_id`, `size` to fill, which
+    fills lots of a working order at its own price.
     """
 
     fault: str
@@ -81,6 +82,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     event: str | None = None
     account_id: int | None = None
     contract_id: str | None = None
+    order_id: int | None = None
+    size: int | None = None
     id: int = 0
     armed_at: int = 0
     until: int | None = None

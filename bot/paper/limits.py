@@ -75,15 +75,16 @@ class Limits:
                 order.account == row.account
                 and order.side == row.side
                 and order.parent is None
+                and order.id != row.id
                 and order.status in (OPEN, PENDING)
                 and not self._reduces(order)
             ):
-                tenths += order.size * state.contract(order.contract).weight
+                tenths += order.left * state.contract(order.contract).weight
         return tenths > state.settings[row.account].max_tenths
 
     def _reduces(self, order: OrderRow) -> bool:
         held = self._state.positions.get((order.account, order.contract))
-        return held is not None and held.net * order.sign < 0 and order.size <= abs(held.net)
+        return held is not None and held.net * order.sign < 0 and order.left <= abs(held.net)
 
     def _check(self, account: AccountRow, ts: int) -> None:
         if account.breached:

@@ -1,6 +1,6 @@
 """Orders meet the market: activation, triggers, fills, and what a fill brings with it.
 
-A buy meets the ask, a sell the bid. Market orders fill whole at the touch, resting limits at their own
+A buy meets the ask, a sell the bid. Market orders fill at the touch, resting limits at their own
 price, stops at the touch worsened by the slip (gateway.md 9.1).
 """
 
@@ -52,7 +52,7 @@ class Matching:
         if row.status != PENDING:
             return
         if row.type == MARKET:
-            self.fill(row, self._touch(row), ts)
+            self._sweep(row, self._touch(row), ts)
         else:
             self.open(row, ts)
 
@@ -69,7 +69,7 @@ class Matching:
         if row.type in LIMITS and touch is not None:
             here = self._touch(row)
             if row.limit is not None and (here - row.limit) * row.sign <= 0:
-                self.fill(row, here, ts)
+                self.fill(row, here, ts, self._shown(row))
         elif (
             row.type in STOPS
             and last is not None
@@ -90,7 +90,7 @@ class Matching:
                 continue
             here = quote.ask if row.side == BUY else quote.bid
             if (row.limit - here) * row.sign >= margin:
-                self.fill(row, row.limit, quote.ts)
+                self.fill(row, row.limit, quote.ts, self._shown(row))
 
     def on_print(self, trade: Print) -> None:
         """A print: stops trigger, trailing stops follow, limits fill when it goes through them."""
@@ -111,20 +111,22 @@ class Matching:
                         self._follow(row, trade)
         self.limits.on_print(trade.contract_id, trade.ts)
 
-    def fill(self, row: OrderRow, price: int, ts: int) -> None:
-        """Fill an order whole at `price` ticks, with its half-turn, position, balance and family."""
+    def fill(self, row: OrderRow, price: int, ts: int, lots: int | None = None) -> None:
+        """Fill an order at `price` ticks, whole or `lots` of it: half-turn, position, balance, family."""
         state = self._state
         working_before = row.status == OPEN
-        row.status, row.filled, row.price, row.filled_at = FILLED, row.size, price, ts
+        lots = row.left if lots is None else min(lots, row.left)
+        row.filled, row.cost, row.filled_at = row.filled + lots, row.cost + price * lots, ts
+        row.status = OPEN if row.left else FILLED
         is_leg, has_legs = row.parent is not None, bool(state.children.get(row.id))
         trade_first = not (is_leg or has_legs) and (working_before or row.type == MARKET)
         contract = state.contract(row.contract)
         opening = state.positions.get((row.account, row.contract))
-        steps, pnl = settle(state, row, price, ts)
-        fees, commissions = state.costs(contract, row.size)
+        steps, pnl = settle(state, row, lots, price, ts)
+        fees, commissions = state.costs(contract, lots)
         trade = TradeRow(
             id=state.next_trade, account=row.account, contract=row.contract, created=ts, price=price,
-            pnl=pnl, fees=fees, commissions=commissions, side=row.side, size=row.size, order=row.id,
+            pnl=pnl, fees=fees, commissions=commissions, side=row.side, size=lots, order=row.id,
         )  # fmt: skip
         state.next_trade += 1
         if not trade_first:
@@ -141,7 +143,8 @@ class Matching:
         state.save_account(account, ts)
         if state.faults.strike("dup_account"):
             state.emit("account", account.id, 1, account)
-        self.brackets.after_fill(row, ts)
+        if row.status == FILLED:
+            self.brackets.after_fill(row, ts)
         if state.options.cancel_children_on_flat and (row.account, row.contract) not in state.positions:
             self._cancel_where(lambda o: o.account == row.account and o.contract == row.contract
                                and o.parent is not None and o.status == OPEN, ts)  # fmt: skip
@@ -201,7 +204,20 @@ class Matching:
         return quote.ask if row.side == BUY else quote.bid
 
     def _trigger(self, row: OrderRow, ts: int) -> None:
-        self.fill(row, self._touch(row) + row.sign * self._state.options.stop_slip_ticks, ts)
+        self._sweep(row, self._touch(row) + row.sign * self._state.options.stop_slip_ticks, ts)
+
+    def _sweep(self, row: OrderRow, price: int, ts: int) -> None:
+        """Take liquidity at `price`, and with `partial_fills` what it lacks one tick farther."""
+        self.fill(row, price, ts, self._shown(row))
+        if row.left:
+            self.fill(row, price + row.sign, ts)
+
+    def _shown(self, row: OrderRow) -> int | None:
+        """The lots at the opposite touch under `partial_fills`, else no bound."""
+        if not self._state.options.partial_fills:
+            return None
+        quote = self._state.touch[row.contract]
+        return max(1, quote.ask_size if row.side == BUY else quote.bid_size)
 
     def _follow(self, row: OrderRow, trade: Print) -> None:
         if row.stop is None or row.trail is None:

@@ -58,7 +58,7 @@ def order_model(row: OrderRow, contract: Contract, options: PaperOptions) -> Mod
         "limitPrice": wire.price(row.limit, contract.tick),
         "stopPrice": wire.price(row.stop, contract.tick),
         "fillVolume": row.filled,
-        "filledPrice": wire.price(row.price, contract.tick),
+        "filledPrice": wire.average(row.cost, row.filled, contract.tick) if row.filled else None,
         "customTag": row.tag,
         "parentOrderId": row.parent,
         "linkedOrderId": row.linked,

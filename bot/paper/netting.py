@@ -9,12 +9,14 @@ from bot.paper.rows import OrderRow, PositionRow
 from bot.paper.state import State
 
 
-def settle(state: State, row: OrderRow, price: int, ts: int) -> tuple[list[PositionRow], int | None]:
-    """The position rows that a fill leads to, in their order, and its profit (None = nothing closed).
+def settle(
+    state: State, row: OrderRow, size: int, price: int, ts: int
+) -> tuple[list[PositionRow], int | None]:
+    """The position rows that a fill of `size` lots leads to, in their order, and its profit (None = nothing closed).
 
     A flip gives two rows: the flat end, then a new position with a new id.
     """
-    lots = row.sign * row.size
+    lots = row.sign * size
     held = state.positions.get((row.account, row.contract))
     if held is None:
         return [_new(state, row, lots, price, ts)], None

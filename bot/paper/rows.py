@@ -14,7 +14,7 @@ BUY, SELL = 0, 1
 
 
 class OrderRow(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One order. Prices in ticks; `offset` is a child's distance from the entry, `trail` the distance a
+    """One order. Prices in ticks; `cost` is the sum of fill price x lots, `offset` is a child's distance from the entry, `trail` the distance a
     trailing stop keeps; `origin` tells who made it: api, close, partial, cut, limit (a loss limit), bracket.
     `hidden` rows only keep a tag burnt.
     """
@@ -31,7 +31,7 @@ class OrderRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     limit: int | None = None
     stop: int | None = None
     filled: int = 0
-    price: int | None = None
+    cost: int = 0
     filled_at: int = 0
     tag: str | None = None
     offset: int | None = None
@@ -45,6 +45,11 @@ class OrderRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     def sign(self) -> int:
         """+1 for a buy, -1 for a sell."""
         return 1 if self.side == BUY else -1
+
+    @property
+    def left(self) -> int:
+        """Lots that are not filled yet."""
+        return self.size - self.filled
 
 
 class PositionRow(msgspec.Struct, kw_only=True):

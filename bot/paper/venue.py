@@ -14,6 +14,7 @@ import msgspec
 
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import Clock
+from bot.model.errors import BadField
 from bot.paper import accounts, market_feed, user_feed
 from bot.paper.bars import Bars
 from bot.paper.catalogue import Catalogue
@@ -27,7 +28,7 @@ from bot.paper.market_feed import MarketFeed
 from bot.paper.matching import Matching
 from bot.paper.reply import Reply
 from bot.paper.rest import Rest
-from bot.paper.rows import PENDING, OrderRow, PositionRow, RequestRow, TradeRow
+from bot.paper.rows import OPEN, PENDING, OrderRow, PositionRow, RequestRow, TradeRow
 from bot.paper.sessions import Sessions
 from bot.paper.state import State
 from bot.paper.tokens import Tokens
@@ -187,6 +188,14 @@ class PaperVenue:
     def _act(self, fault: Fault) -> None:
         if fault.fault == "token.expire":
             self.tokens.expire_all(self.state.now)
+            return
+        if fault.fault == "fill":
+            order = self.state.orders.get(fault.order_id or 0)
+            if order is None or order.status != OPEN:
+                raise BadField("order_id", expected="a working order", seen=fault.order_id)
+            price = order.limit if order.limit is not None else order.stop
+            assert price is not None
+            self._matching.fill(order, price, self.state.now, fault.size)
             return
         if fault.fault == "liquidate":
             wanted = [

@@ -395,3 +395,47 @@ def test_time_is_venue_time_in_every_stamp() -> None:
     bench.pass_(seconds(2.15673) / 1e6)
     placed = bench.place()
     assert bench.order(placed["orderId"])["creationTimestamp"] == "2025-10-01T14:30:02.15673+00:00"
+
+
+def test_a_working_order_fills_in_parts() -> None:
+    bench = Bench()
+    placed = bench.place(type=1, limitPrice=19990, size=5, customTag="p", stopLossBracket=LONG_SL)
+    bench.pass_(10)
+    bench.venue.inject({"fault": "fill", "order_id": placed["orderId"], "size": 2})
+    row = bench.order(placed["orderId"])
+    assert (row["status"], row["fillVolume"], row["filledPrice"]) == (1, 2, 19990)
+    held = bench.position()
+    assert held is not None
+    assert held["size"] == 2
+    assert [order["status"] for order in bench.orders()] == [1, 8]
+    assert bench.call("Order/modify", accountId=ACCOUNT, orderId=placed["orderId"], size=2)["errorCode"] == 3
+    bench.quote(79_959)
+    bench.pass_(20)
+    row = bench.order(placed["orderId"])
+    assert (row["status"], row["fillVolume"]) == (2, 5)
+    trades = bench.call("Trade/search", accountId=ACCOUNT)["trades"]
+    assert [trade["size"] for trade in trades] == [3, 2]
+    assert [order["status"] for order in bench.orders()] == [1]
+
+
+def test_partial_fills_take_what_the_book_shows() -> None:
+    bench = Bench(PaperOptions(partial_fills=True), profile="fast")
+    bench.place(size=8)
+    trades = bench.call("Trade/search", accountId=ACCOUNT)["trades"]
+    assert [(trade["size"], trade["price"]) for trade in trades] == [(3, 20000.5), (5, 20000.25)]
+    assert bench.orders((2,))[0]["filledPrice"] == 20000.34375
+    resting = bench.place(type=1, limitPrice=19990, size=8)
+    bench.quote(79_959)
+    assert bench.order(resting["orderId"])["fillVolume"] == 5
+    bench.call("Order/cancel", accountId=ACCOUNT, orderId=resting["orderId"])
+    row = bench.order(resting["orderId"])
+    assert (row["status"], row["fillVolume"]) == (3, 5)
+
+
+def test_a_modified_size_obeys_the_size_limit() -> None:
+    bench = Bench()
+    placed = bench.place(accountId=1002, type=1, limitPrice=19990, size=50)
+    bench.pass_(10)
+    for size, code in ((51, 3), (50, 0), (20, 0), (50, 0)):
+        answer = bench.call("Order/modify", accountId=1002, orderId=placed["orderId"], size=size)
+        assert answer["errorCode"] == code
