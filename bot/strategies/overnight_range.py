@@ -52,6 +52,7 @@ MINUTE_DEPTH = 3000
 """One-minute bars kept: the overnight window and the close before it, over a holiday."""
 DAILY_EXTRA = 5
 SPARE_BARS = 24
+UNSEEN_READS = 2
 _SIGN = {"long": 1, "short": -1}
 _QUIET: tuple[Action, ...] = ()
 
@@ -69,6 +70,7 @@ class OvernightRange:
         self._started = now
         self._known = False
         self._reconciled = False
+        self._unseen = 0
         self._stopped = False
         self._figures: RuleFigures | None = None
         self._breakeven = Breakeven()
@@ -206,6 +208,7 @@ class OvernightRange:
         if position is None or position.size == 0:
             self._breakeven.on_position(0, 0, 0, None)
             return self._carry_out(self._session.state.flat(), now)
+        self._unseen = 0
         self._breakeven.on_position(position.side, position.size, position.cost_ticks, stop)
         return _QUIET
 
@@ -215,7 +218,7 @@ class OvernightRange:
         if not known:
             return _QUIET
         if self._reconciled:
-            return self._try_setup(now)
+            return self._gone_unseen(now) or self._try_setup(now)
         self._reconciled = True
         side = self._breakeven.side if self._breakeven.size else 0
         held: Side | None = None if side == 0 else ("long" if side > 0 else "short")
@@ -264,12 +267,14 @@ class OvernightRange:
     def write(self, writer: Writer) -> None:
         for flag in (self._known, self._reconciled, self._stopped):
             writer.flag(flag)
+        writer.i64(self._unseen)
         self._breakeven.write(writer)
         writer.i64(self._session.made)
         self._session.write(writer)
 
     def read(self, reader: Reader) -> None:
         self._known, self._reconciled, self._stopped = (reader.flag() for _ in range(3))
+        self._unseen = reader.i64()
         self._breakeven.read(reader)
         self._session = self._new_session(TsNs(reader.i64()))
         self._session.read(reader)
@@ -307,6 +312,17 @@ class OvernightRange:
                 max_rearms=p.max_rearms,
             ),
         )
+
+    def _gone_unseen(self, now: TsNs) -> list[Action]:
+        """A position that two successful reads in a row did not show was closed before anybody saw it."""
+        state = self._session.state
+        if state.held is None or self._breakeven.size:
+            return []
+        self._unseen += 1
+        if self._unseen < UNSEEN_READS:
+            return []
+        self._unseen = 0
+        return self._carry_out(state.flat(), now)
 
     def _try_setup(self, now: TsNs) -> list[Action]:
         """Compute and place, or end the day, or go on waiting."""

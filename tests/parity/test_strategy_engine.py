@@ -167,6 +167,15 @@ class Bench:
         return dict(self.engine.status(self.now)[0])
 
 
+def probed(make: Maker) -> Any:
+    """An engine with the probe active since the open."""
+    engine = make({}, {"probe": ProbeStrategy})
+    engine.start(Instance(1001, "probe"), [MNQ], OPEN)
+    engine.on_history(MNQ.id, "1m", [], OPEN)
+    engine.on_known(1001, True, OPEN)
+    return engine
+
+
 def enters(actions: Sequence[Action]) -> list[Enter]:
     return [each for each in actions if isinstance(each, Enter)]
 
@@ -252,6 +261,8 @@ def test_a_thin_night_gives_no_entries(make: Maker) -> None:
     now = TsNs(OPEN - MINUTE)
     engine.start(SEAT, [MNQ], now)
     engine.on_history(MNQ.id, "1m", minutes()[-8:-1], now)
+    engine.on_history(MNQ.id, "5m", [], now)
+    engine.on_history(MNQ.id, "1d", [], now)
     engine.on_known(1001, True, now)
     engine.on_price(MNQ.id, Ticks(80_200), OPEN)
     forming = bar("1m", OPEN, 60, 80_200, 80_200, 80_200, final=False)
@@ -430,6 +441,33 @@ def test_a_restart_with_a_position_cancels_the_other_side(make: Maker) -> None:
     assert len(bench.price(80_461)) == 1
 
 
+def test_orders_reported_before_the_start_are_adopted(make: Maker) -> None:
+    bench = Bench(make, at=OPEN + 120 * SECOND)
+    twin = make({})
+    order = Order(5, 1001, MNQ.id, 1, 4, 0, 1, bench.now, bench.now, stop=Ticks(80_401))
+    twin.on_order(LONG_KEY, order, bench.now)
+    twin.on_known(1001, True, bench.now)
+    twin.start(SEAT, [MNQ], bench.now)
+    assert twin.status(bench.now)[0]["status"] == "STARTING"
+    twin.on_price(MNQ.id, Ticks(80_200), bench.now)
+    actions = []
+    for timeframe, bars in (("1m", minutes()), ("5m", fives()), ("1d", days())):
+        actions += twin.on_history(MNQ.id, timeframe, bars, bench.now)
+    (row,) = twin.status(bench.now)
+    assert enters(actions) == []
+    assert (row["status"], row["phase"]) == ("ACTIVE", "ARMED")
+    assert row["orders"] == {"long": "working", "short": "refused"}
+
+
+def test_a_position_closed_before_anybody_saw_it_ends_the_trade(make: Maker) -> None:
+    bench = Bench(make).armed()
+    bench.fill(LONG_KEY)
+    bench.engine.on_known(1001, True, bench.now)
+    assert bench.row()["phase"] == "LIVE"
+    bench.engine.on_known(1001, True, bench.now)
+    assert bench.row()["phase"] == "DONE"
+
+
 def test_a_restart_after_both_trades_is_no_double_fill(make: Maker) -> None:
     bench = Bench(make, at=OPEN + 3600 * SECOND, known=False, cancel_other=False)
     bench.order(LONG_KEY, 2, filled=1)
@@ -500,9 +538,7 @@ def test_a_second_start_is_refused(make: Maker) -> None:
 
 
 def test_the_third_error_in_a_row_stops_the_instance_and_keeps_its_protection(make: Maker) -> None:
-    engine = make({}, {"probe": ProbeStrategy})
-    probe = Instance(1001, "probe")
-    engine.start(probe, [MNQ], OPEN)
+    engine = probed(make)
     results = []
     for i, close in enumerate((-1, -1, 5, -1, -1, -1, 5)):
         at = OPEN + i * MINUTE
@@ -515,8 +551,7 @@ def test_the_third_error_in_a_row_stops_the_instance_and_keeps_its_protection(ma
 
 
 def test_each_closed_bar_is_evaluated_once_in_order_and_never_incomplete(make: Maker) -> None:
-    engine = make({}, {"probe": ProbeStrategy})
-    engine.start(Instance(1001, "probe"), [MNQ], OPEN)
+    engine = probed(make)
     bars = [bar("1m", OPEN + i * MINUTE, 60, i, i, i) for i in range(4)]
     holed = bar("1m", OPEN + MINUTE, 60, 1, 1, 1, complete=False)
     now = bars[3].end
@@ -531,16 +566,14 @@ def test_each_closed_bar_is_evaluated_once_in_order_and_never_incomplete(make: M
 
 
 def test_bars_closed_before_the_start_build_state_only(make: Maker) -> None:
-    engine = make({}, {"probe": ProbeStrategy})
-    engine.start(Instance(1001, "probe"), [MNQ], OPEN)
+    engine = probed(make)
     old = [bar("1m", OPEN - i * MINUTE, 60, 1, 1, 1) for i in (3, 2, 1)]
     assert engine.on_history(MNQ.id, "1m", old, OPEN) == []
     assert len(engine.status(OPEN)[0]["seen"]) == 3
 
 
 def test_an_evaluation_is_on_time_up_to_thirty_seconds(make: Maker) -> None:
-    engine = make({}, {"probe": ProbeStrategy})
-    engine.start(Instance(1001, "probe"), [MNQ], OPEN)
+    engine = probed(make)
     first, second = (bar("1m", OPEN + i * MINUTE, 60, 1, 1, 1) for i in range(2))
     assert len(enters(engine.on_bar(first, TsNs(first.end + LATE_NS)))) == 1
     assert codes(engine.on_bar(second, TsNs(second.end + LATE_NS + 1))) == ["LATE_BAR"]

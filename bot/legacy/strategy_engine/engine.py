@@ -15,6 +15,7 @@ from typing import Any
 
 from bot.calendar.sessions import SessionCalendar
 from bot.legacy.strategy_engine.condition import ConditionParameters
+from bot.legacy.strategy_engine.heard import Heard, Holding
 from bot.legacy.strategy_engine.keys import StrategyKey
 from bot.legacy.strategy_engine.layout import Reader, Writer
 from bot.legacy.strategy_engine.market import MarketMemory
@@ -39,6 +40,7 @@ from bot.model.times import SECOND
 MAX_CONCURRENT = 3
 LATE_NS = 30 * SECOND
 _VERSION = 1
+RUNNING = ("STARTING", "ACTIVE", "STOPPING")
 
 
 class PythonStrategyEngine:
@@ -61,6 +63,7 @@ class PythonStrategyEngine:
         self._condition = condition or ConditionParameters()
         self._max_concurrent = max_concurrent
         self._market = MarketMemory(self._condition)
+        self._heard = Heard()
         self._hosted: dict[Instance, Hosted] = {}
         self._at: dict[str, list[tuple[Hosted, Post]]] = {}
 
@@ -79,7 +82,10 @@ class PythonStrategyEngine:
     # --- life of instances
 
     def start(self, instance: Instance, contracts: Sequence[Contract], now: TsNs) -> list[Action]:
-        """Make an instance active; a refusal is a Note with its code and leaves nothing behind."""
+        """Make an instance active; a refusal is a Note with its code and leaves nothing behind.
+
+        It is STARTING until each of its windows got history and its account is known.
+        """
         refusal = self._start_refusal(instance)
         if refusal is not None:
             return [Note(instance=instance, contract_id="", code=refusal[0], detail=refusal[1])]
@@ -94,15 +100,18 @@ class PythonStrategyEngine:
             }
         except ConfigError as problem:
             return [Note(instance=instance, contract_id="", code="BAD_CONFIG", detail=str(problem))]
-        hosted = Hosted(instance, "ACTIVE", now, 0, parameters, posts)
+        missing = {(id_, timeframe) for id_, post in posts.items() for timeframe in post.strategy.depths}
+        hosted = Hosted(instance, "STARTING", now, 0, parameters, posts, missing)
         self._hosted[instance] = hosted
         self._seat(hosted)
-        return self._each(hosted, "on_clock", lambda strategy: strategy.on_clock(now))
+        return self._recall(hosted, now) + self._each(
+            hosted, "on_clock", lambda strategy: strategy.on_clock(now)
+        )
 
     def stop(self, instance: Instance, now: TsNs) -> list[Action]:
         """Cancel its entries; it is IDLE once they are over."""
         hosted = self._hosted.get(instance)
-        if hosted is None or hosted.state != "ACTIVE":
+        if hosted is None or hosted.state not in ("STARTING", "ACTIVE"):
             return [Note(instance=instance, contract_id="", code="NOT_ACTIVE")]
         hosted.state, hosted.stopped = "STOPPING", now
         actions = self._each(hosted, "on_stop", lambda strategy: strategy.on_stop())
@@ -126,7 +135,7 @@ class PythonStrategyEngine:
         return []
 
     def state(self, instance: Instance) -> str:
-        """IDLE, ACTIVE, STOPPING or ERROR."""
+        """IDLE, STARTING, ACTIVE, STOPPING or ERROR."""
         hosted = self._hosted.get(instance)
         return "IDLE" if hosted is None else hosted.state
 
@@ -135,9 +144,14 @@ class PythonStrategyEngine:
     def on_history(self, contract_id: str, timeframe: str, bars: Sequence[Bar], now: TsNs) -> list[Action]:
         """Closed bars from history; they replace bars of the same start."""
         window = self._market.find(contract_id, timeframe)
-        if window is None or not window.extend(bar for bar in bars if bar.end <= now):
+        if window is None:
             return []
-        return self._window_changed(window, now)
+        changed = window.extend(bar for bar in bars if bar.end <= now)
+        actions = self._window_changed(window, now) if changed else []
+        for hosted, _ in self._at.get(contract_id, ()):
+            hosted.missing.discard((contract_id, timeframe))
+            actions += self._begin(hosted, now)
+        return actions
 
     def on_bar(self, bar: Bar, now: TsNs) -> list[Action]:
         """A final live bar."""
@@ -174,6 +188,8 @@ class PythonStrategyEngine:
 
     def on_order(self, key: str, order: Order, now: TsNs) -> list[Action]:
         """An order that was placed under `key` changed."""
+        if _is_key(key):
+            self._heard.order(key, order)
         return self._by_key(
             key, "on_order", lambda strategy, k: strategy.on_order(k.leg, k.scope, order, now)
         )
@@ -186,6 +202,8 @@ class PythonStrategyEngine:
 
     def on_fill(self, key: str, fill: Fill, now: TsNs) -> list[Action]:
         """The entry of `key` was filled, in part or whole."""
+        if _is_key(key):
+            self._heard.fill(key, fill)
         return self._by_key(key, "on_fill", lambda strategy, k: strategy.on_fill(k.leg, k.scope, fill, now))
 
     def on_position(
@@ -197,6 +215,7 @@ class PythonStrategyEngine:
         now: TsNs,
     ) -> list[Action]:
         """The instance's position, None when it is proven flat, and its stop."""
+        self._heard.position(instance, contract_id, Holding(position, stop))
         hosted = self._hosted.get(instance)
         post = hosted.posts.get(contract_id) if hosted is not None else None
         if hosted is None or post is None:
@@ -207,7 +226,17 @@ class PythonStrategyEngine:
 
     def on_known(self, account_id: int, known: bool, now: TsNs) -> list[Action]:
         """Whether the account's orders and positions are known."""
-        return self._in_account(account_id, "on_known", lambda strategy: strategy.on_known(known, now))
+        self._heard.known[account_id] = known
+        actions: list[Action] = []
+        for instance in sorted(self._hosted, key=_instance_bytes):
+            hosted = self._hosted[instance]
+            if instance.account_id != account_id:
+                continue
+            if hosted.state == "STARTING":
+                actions += self._begin(hosted, now)
+            else:
+                actions += self._each(hosted, "on_known", lambda strategy: strategy.on_known(known, now))
+        return actions
 
     def on_risk(self, account_id: int, figures: RuleFigures, now: TsNs) -> list[Action]:
         """The account's day result and limits."""
@@ -251,6 +280,7 @@ class PythonStrategyEngine:
         writer = Writer()
         writer.count(_VERSION)
         self._market.write(writer)
+        self._heard.write(writer)
         writer.count(len(self._hosted))
         for instance in sorted(self._hosted, key=_instance_bytes):
             hosted = self._hosted[instance]
@@ -258,6 +288,10 @@ class PythonStrategyEngine:
             writer.text(instance.strategy)
             writer.i64s(STATES.index(hosted.state), hosted.started, hosted.stopped)
             writer.text(json.dumps(hosted.parameters, sort_keys=True, default=str))
+            writer.count(len(hosted.missing))
+            for at in sorted(hosted.missing):
+                writer.text(at[0])
+                writer.text(at[1])
             writer.count(len(hosted.posts))
             for post in hosted.posts.values():
                 write_contract(writer, post.contract)
@@ -270,7 +304,8 @@ class PythonStrategyEngine:
             self._calendar, self._strategies, self._config, self._condition, self._max_concurrent
         )
         fresh._read(Reader(state))
-        self._market, self._hosted, self._at = fresh._market, fresh._hosted, fresh._at
+        self._market, self._heard = fresh._market, fresh._heard
+        self._hosted, self._at = fresh._hosted, fresh._at
 
     def digest(self) -> int:
         """BLAKE2b-64 of the snapshot, little-endian."""
@@ -282,12 +317,35 @@ class PythonStrategyEngine:
         if instance.strategy not in self._strategies:
             return "UNKNOWN_STRATEGY", f"known are {', '.join(sorted(self._strategies))}"
         hosted = self._hosted.get(instance)
-        if hosted is not None and hosted.state in ("ACTIVE", "STOPPING"):
+        if hosted is not None and hosted.state in RUNNING:
             return "ALREADY_ACTIVE", f"the instance is {hosted.state}"
-        active = sum(each.state in ("ACTIVE", "STOPPING") for each in self._hosted.values())
+        active = sum(each.state in RUNNING for each in self._hosted.values())
         if active >= self._max_concurrent:
             return "LIMIT_REACHED", f"{active} instances run, at most {self._max_concurrent}"
         return None
+
+    def _recall(self, hosted: Hosted, now: TsNs) -> list[Action]:
+        """Tell a new instance what was heard under its keys before it started."""
+        actions: list[Action] = []
+        for key, report in self._heard.reports(hosted.instance):
+            text = key.text()
+            if report.order is not None:
+                actions += self.on_order(text, report.order, now)
+            for fill in list(report.fills.values()):
+                actions += self.on_fill(text, fill, now)
+        for contract_id in hosted.posts:
+            held = self._heard.holding(hosted.instance, contract_id)
+            if held is not None and held.position is not None:
+                actions += self.on_position(hosted.instance, contract_id, held.position, held.stop, now)
+        return actions
+
+    def _begin(self, hosted: Hosted, now: TsNs) -> list[Action]:
+        """Active from now on, if history and account are there."""
+        known = self._heard.known.get(hosted.instance.account_id, False)
+        if hosted.state != "STARTING" or hosted.missing or not known:
+            return []
+        hosted.state = "ACTIVE"
+        return self._each(hosted, "on_known", lambda strategy: strategy.on_known(True, now))
 
     def _seat(self, hosted: Hosted) -> None:
         for contract_id, post in hosted.posts.items():
@@ -381,13 +439,13 @@ class PythonStrategyEngine:
         handler: str,
         work: Callable[[Strategy], Sequence[Action]],
     ) -> list[Action]:
-        if hosted.state not in ("ACTIVE", "STOPPING"):
+        if hosted.state not in RUNNING:
             return []
         return self._done(hosted, post, post.call(handler, work))
 
     def _done(self, hosted: Hosted, post: Post, wanted: Iterable[Action]) -> list[Action]:
         actions = list(wanted)
-        if hosted.state == "ACTIVE" and post.failed:
+        if hosted.state in ("STARTING", "ACTIVE") and post.failed:
             hosted.state = "ERROR"
             for each in hosted.posts.values():
                 actions += each.call("on_stop", lambda strategy: strategy.on_stop())
@@ -410,6 +468,7 @@ class PythonStrategyEngine:
         if (version := reader.count()) != _VERSION:
             raise StoreCorrupt("snapshot", expected=f"version {_VERSION}", seen=version)
         self._market.read(reader)
+        self._heard.read(reader)
         for _ in range(reader.count()):
             self._read_hosted(reader)
         reader.end()
@@ -420,7 +479,9 @@ class PythonStrategyEngine:
         parameters = json.loads(reader.text())
         if instance.strategy not in self._strategies or not 0 <= state < len(STATES):
             raise StoreCorrupt("snapshot", expected="a known strategy and state", seen=str(instance))
-        hosted = Hosted(instance, STATES[state], started, stopped, parameters, {})
+        hosted = Hosted(instance, STATES[state], started, stopped, parameters, {}, set())
+        for _ in range(reader.count()):
+            hosted.missing.add((reader.text(), reader.text()))
         for _ in range(reader.count()):
             contract = read_contract(reader)
             seat = Seat(instance, contract, self._calendar, self._market)
@@ -429,6 +490,10 @@ class PythonStrategyEngine:
             hosted.posts[contract.id] = post
         self._hosted[instance] = hosted
         self._route()
+
+
+def _is_key(key: str) -> bool:
+    return key.count("|") == 4 and key.partition("|")[0].isdigit()
 
 
 def _evaluated(bar: Bar, now: TsNs, strategy: Strategy) -> Sequence[Action]:

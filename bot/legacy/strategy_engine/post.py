@@ -13,8 +13,8 @@ from bot.model.actions import Action, Instance, Note
 from bot.model.contract import Contract
 from bot.model.quantities import TickSize
 
-LifeState = Literal["IDLE", "ACTIVE", "STOPPING", "ERROR"]
-STATES: tuple[LifeState, ...] = ("IDLE", "ACTIVE", "STOPPING", "ERROR")
+LifeState = Literal["IDLE", "STARTING", "ACTIVE", "STOPPING", "ERROR"]
+STATES: tuple[LifeState, ...] = ("IDLE", "STARTING", "ACTIVE", "STOPPING", "ERROR")
 MAX_ERRORS = 3
 """Errors in a row of one handler after which an instance is stopped (§15.3)."""
 
@@ -74,8 +74,8 @@ class Post:
 
 
 class Hosted(msgspec.Struct):
-    """One instance: its state, when it started and stopped (ns, 0 = never), its plain parameters and its
-    posts by contract id."""
+    """One instance: its state, when it started and stopped (ns, 0 = never), its plain parameters, its posts by
+    contract id, and the windows (contract id, timeframe) whose history it still waits for."""
 
     instance: Instance
     state: LifeState
@@ -83,6 +83,7 @@ class Hosted(msgspec.Struct):
     stopped: int
     parameters: dict[str, object]
     posts: dict[str, Post]
+    missing: set[tuple[str, str]]
 
 
 def write_contract(writer: Writer, contract: Contract) -> None:
