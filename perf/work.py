@@ -65,17 +65,16 @@ def timed(
 
     def sample() -> list[float]:
         figures = []
-        for _ in range(samples):
-            run = prepare()
-            gc.collect()
-            gc.disable()
-            try:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(samples):
+                run = prepare()
                 start = perf_counter_ns()
                 run()
-                spent = perf_counter_ns() - start
-            finally:
-                gc.enable()
-            figures.append(spent / n * scale)
+                figures.append((perf_counter_ns() - start) / n * scale)
+        finally:
+            gc.enable()
         return figures
 
     return Variant(impl, sample, build=build)
