@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from bot.model.errors import ConfigError
-from bot.model.quantities import Money, parse_money
+from bot.model.errors import BadNumber, ConfigError
+from bot.model.quantities import MICROS_PER_DOLLAR, Money, parse_money
 
 Program = Literal["combine", "xfa", "practice"]
 Trail = Literal["eod", "intraday"]
 SIZES = ("150K", "100K", "50K")
+_KEYS = frozenset({"program", "size", "start", "dll", "mll", "trail", "consistency_stop"})
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,10 +78,14 @@ def is_practice(name: str) -> bool:
 def profile_of(name: str, settings: Mapping[str, Any] | None = None) -> Profile | None:
     """The profile of an account, None when neither its name nor `settings` tell.
 
-    `settings` may hold program, size, dll, mll (dollar text, or None to switch the DLL off), trail and
-    consistency_stop. Raises ConfigError when a limit is looser than the programme's.
+    `settings` may hold program, size, start, dll, mll, trail and consistency_stop; amounts are micro-dollars
+    or dollar text, a `dll` of None switches it off. Raises ConfigError for another key and for a limit that
+    is looser than the programme's.
     """
     given = dict(settings or {})
+    unknown = sorted(given.keys() - _KEYS)
+    if unknown:
+        raise ConfigError("account rules", expected=", ".join(sorted(_KEYS)), seen=", ".join(unknown))
     named = program_and_size(name)
     program = given.get("program", named[0] if named else None)
     size = given.get("size", named[1] if named else None)
@@ -97,6 +102,8 @@ def profile_of(name: str, settings: Mapping[str, Any] | None = None) -> Profile 
     if trail not in ("eod", "intraday"):
         raise ConfigError("trail", expected="eod or intraday", seen=trail)
     start = None if practice else (Money(0) if program == "xfa" else row.start)
+    if given.get("start") is not None:
+        start = _amount("start", given["start"])
     return Profile(
         program=program,
         size=size,
@@ -105,7 +112,7 @@ def profile_of(name: str, settings: Mapping[str, Any] | None = None) -> Profile 
         dll=dll,
         mll=mll,
         trail=trail,
-        locks_at_start=practice,
+        locks_at_start=practice and start is None,
         profit_target=row.target,
         consistency_stop=bool(given.get("consistency_stop", False)),
     )
@@ -157,10 +164,19 @@ def _limit(name: str, given: Mapping[str, Any], own: Money, *, free: bool, optio
         if optional:
             return None
         raise ConfigError(name, expected="a dollar amount", seen=None, do="this limit cannot be switched off")
-    value = parse_money(str(text))
+    value = _amount(name, text)
     if value <= 0 or (value > own and not free):
         raise ConfigError(
-            name, expected=f"an amount above 0 and at most {own // 1_000_000} dollars", seen=str(text),
+            name, expected=f"an amount above 0 and at most {own // MICROS_PER_DOLLAR} dollars", seen=str(text),
             do="a configured limit may only be tighter",
         )  # fmt: skip
     return value
+
+
+def _amount(name: str, value: object) -> Money:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Money(value)
+    try:
+        return parse_money(str(value))
+    except BadNumber as problem:
+        raise ConfigError(name, expected="a dollar amount", seen=str(value)) from problem

@@ -47,6 +47,15 @@ def test_configuration_decides_and_may_only_tighten() -> None:
     for settings in ({"dll": "1000.01"}, {"mll": "2500"}, {"mll": None}, {"dll": "0"}, {"trail": "weekly"}):
         with pytest.raises(ConfigError):
             profile_of("50K-1", settings)
+    in_micros = profile_of("50K-1", {"dll": 400_000_000, "start": 51_000_000_000})
+    assert in_micros is not None
+    assert (in_micros.dll, in_micros.start, in_micros.lock) == (
+        dollars("400"),
+        dollars("51000"),
+        dollars("51000"),
+    )
+    with pytest.raises(ConfigError, match="daily"):
+        profile_of("50K-1", {"daily": "400"})
     loose = profile_of("PRAC-1", {"dll": "5000", "mll": "9000"})
     assert loose is not None
     assert loose.dll == dollars("5000")
