@@ -144,7 +144,7 @@ class Reconciler:
             state.colour, state.reason = colour, reason
             state.last_round = self._clock.mono()
             state.known = known
-            if state.failed_rounds >= FAILED_ROUNDS:
+            if state.failed_rounds and state.failed_rounds % FAILED_ROUNDS == 0:
                 self._halt(account_id, f"{state.failed_rounds} reconciliations failed: {reason}")
         self._picture.touch()
         self._intake.known(account_id, known)

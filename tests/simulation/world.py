@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,14 @@ class Process:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         self.lock.release()
+
+    @contextmanager
+    def lock_released(self) -> Iterator[None]:
+        """A test that fails leaves the account to the next one."""
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     async def stop(self) -> None:
         """A clean end."""
