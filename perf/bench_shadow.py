@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -29,6 +29,7 @@ from bot.model.market import DEFAULT_TIMEFRAMES, Trade
 from bot.model.times import SECOND, format_ts, parse_ts
 from bot.ports import BarBuilder
 from perf.work import Goal, Variant, Work
+from shadow.gate import FRAME_TAIL
 
 START = parse_ts("2025-11-03T14:30:00Z")
 CALLS = 20_000
@@ -37,7 +38,6 @@ STEP_NS = 40_000_000
 UNIT = Unit("market_data", "shadow", "python", ("rust",), 1)
 SETTINGS = {"timeframes": list(DEFAULT_TIMEFRAMES), "close_grace_ms": 500, "max_future_ms": 5000}
 CONTRACT = contract_of("MNQ", date(2025, 11, 3), START)
-FRAME_WORK = "frame to bars with the journal, p99"
 
 
 def works() -> list[Work]:
@@ -62,14 +62,12 @@ def processor_time() -> Work:
             started = process_cpu_ns()
             _feed(_builder(), trades)
             between = process_cpu_ns()
-            with _Recorded() as bars:
-                _feed(bars, trades)
-            figures.append((process_cpu_ns() - 2 * between + started) / CALLS)
+            with _Recorded() as recorded:
+                _feed(recorded.bars, trades)
+            figures.append((process_cpu_ns() - 2 * between + started) / recorded.journal.calls)
         return figures
 
-    note = (
-        "CPU of all threads over the same trade calls with the journal less without it, file writes included."
-    )
+    note = "CPU of all threads over the same calls with the journal less without it, per call in the journal; files and snapshots included."
     return Work(
         "shadow tax, CPU",
         "ns per call",
@@ -88,8 +86,8 @@ def frame_tail() -> Work:
         return [_p99(_way(_builder(), frames)) / 1e3]
 
     def on() -> Sequence[float]:
-        with _Recorded() as bars:
-            return [_p99(_way(bars, frames)) / 1e3]
+        with _Recorded() as recorded:
+            return [_p99(_way(recorded.bars, frames)) / 1e3]
 
     def added() -> Sequence[float]:
         figures = []
@@ -105,24 +103,24 @@ def frame_tail() -> Work:
     ]
     note = "One frame with one to three prints: PythonStreamProcessor.feed, then PythonBarBuilder.on_trades; timers between."
     goal = Goal("added by the journal", at_most=100.0)
-    return Work(FRAME_WORK, "µs", FRAMES, variants, [goal], note)
+    return Work(FRAME_TAIL, "µs", FRAMES, variants, [goal], note)
 
 
 class _Recorded:
     """A recorded builder over a journal of its own, for one block."""
 
-    def __enter__(self) -> RecordedBarBuilder:
+    def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
-        self._journal = JournalWriter(Path(self._folder.name) / "journal", SystemClock())
-        self._journal.start()
-        self._bars = RecordedBarBuilder(_builder(), self._journal, SETTINGS)
-        self._bars.record(UNIT)
-        return self._bars
+        self.journal = JournalWriter(Path(self._folder.name) / "journal", SystemClock())
+        self.journal.start()
+        self.bars = RecordedBarBuilder(_builder(), self.journal, SETTINGS)
+        self.bars.record(UNIT)
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-        self._journal.stop()
-        lost = self._journal.dropped
+        self.bars.stop()
+        self.journal.stop()
+        lost = self.journal.dropped
         self._folder.cleanup()
         if lost:
             raise RuntimeError(f"the journal dropped {lost} calls: the figures would flatter it")

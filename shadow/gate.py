@@ -7,6 +7,7 @@ that is tried spends `0.05 * 6 / (pi^2 j^2)` of the error, so that trying again 
 from __future__ import annotations
 
 from math import ceil, inf, log, log1p, pi
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from shadow.outcomes import LOST
 
 ERROR: Final = 0.05
 DIFFERENCE: Final = "difference"
+FRAME_TAIL: Final = "frame to bars with the journal, p99"
 
 
 class GateSpec(msgspec.Struct, frozen=True):
@@ -35,6 +37,16 @@ class Authority(msgspec.Struct, frozen=True):
 
     on_p99_ns: int
     off_p99_ns: int
+
+    @classmethod
+    def measured(cls, path: Path) -> Authority | None:
+        """From the file that the benchmarks write (`make perf`); None when it does not hold that work."""
+        try:
+            rows = msgspec.json.decode(path.read_bytes(), type=dict[str, Any]).get("rows", [])
+            found = {row["impl"]: round(row["p50"] * 1000) for row in rows if row["work"] == FRAME_TAIL}
+            return cls(on_p99_ns=found["on"], off_p99_ns=found["off"])
+        except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+            return None
 
     @property
     def within(self) -> bool:

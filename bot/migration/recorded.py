@@ -17,6 +17,7 @@ from bot.migration.journal import BLOCK_CALLS, JournalWriter
 from bot.migration.records import (
     COLUMNS,
     DOWN,
+    FIELDS,
     MODE,
     QUOTE,
     SUBSCRIBE,
@@ -36,6 +37,7 @@ from bot.model.times import MILLISECOND, MINUTE
 from bot.ports import BarBuilder
 
 COMPONENT: Final = "market_data"
+_BLOCK_ENTRIES: Final = BLOCK_CALLS * FIELDS
 HAND_OVER_NS: Final = 250 * MILLISECOND
 
 
@@ -57,7 +59,9 @@ class RecordedBarBuilder:
         self._mono = mono
         self._tax_ns = tax_ns
         self._inner_trade, self._inner_trades = builder.on_trade, builder.on_trades
-        self._calls: list[tuple[int, Any, Any, int]] = []
+        self._calls: list[
+            Any
+        ] = []  # four entries per call: containers that live would make the collector run
         self._recording = False
         self._wanted: Unit | None = None
         self._seq = self._missed = self._snapshot_seq = self._snapshot_at = 0
@@ -99,8 +103,8 @@ class RecordedBarBuilder:
             raise
         ns = self._mono() - started
         calls = self._calls
-        calls.append((TRADE, (trade,), bars and tuple(bars), ns))
-        if len(calls) >= BLOCK_CALLS:
+        calls += (TRADE, (trade,), tuple(bars) if bars else (), ns)
+        if len(calls) >= _BLOCK_ENTRIES:
             self._hand_over()
         return bars
 
@@ -116,8 +120,8 @@ class RecordedBarBuilder:
             raise
         ns = self._mono() - started
         calls = self._calls
-        calls.append((TRADES, tuple(trades), bars and tuple(bars), ns))
-        if len(calls) >= BLOCK_CALLS:
+        calls += (TRADES, tuple(trades), tuple(bars) if bars else (), ns)
+        if len(calls) >= _BLOCK_ENTRIES:
             self._hand_over()
         return bars
 
@@ -185,7 +189,7 @@ class RecordedBarBuilder:
         except Exception as problem:
             self._put(op, args, Failure.of(problem), self._mono() - started)
             raise
-        self._put(op, args, output and tuple(output), self._mono() - started)
+        self._put(op, args, tuple(output) if output else (), self._mono() - started)
         return output
 
     def _bars(
@@ -195,22 +199,23 @@ class RecordedBarBuilder:
         return bars
 
     def _put(self, op: int, args: tuple[Any, ...], output: Any, ns: int) -> None:
-        self._calls.append((op, args, output, ns))
-        if len(self._calls) >= BLOCK_CALLS:
+        self._calls += (op, args, output, ns)
+        if len(self._calls) >= _BLOCK_ENTRIES:
             self._hand_over()
 
     def _hand_over(self) -> None:
         calls, seq = self._calls, self._seq
-        if not calls:
+        count = len(calls) // FIELDS
+        if not count:
             return
         self._calls = []
-        self._seq += len(calls)
+        self._seq += count
         common = self._common()
 
         def block() -> Record:
             return bar_block(common, seq, calls)
 
-        if not self._journal.submit(block, len(calls)):
+        if not self._journal.submit(block, count):
             self._recording = False
 
     def _at_timer(self, wall: int) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from bot.model.market import Bar, BarSource, Trade
 
+FIELDS: Final = 4
 TRADE, TRADES, QUOTE, TIMER, MODE, UP, DOWN, SUBSCRIBE, COLUMNS = range(9)
 OPS: Final = (
     "on_trade", "on_trades", "on_quote", "on_timer", "set_mode", "feed_up", "feed_down", "subscribe", "on_columns",
@@ -116,26 +117,30 @@ class Call(msgspec.Struct, frozen=True):
         return self.args if self.op == "on_trade" else ()
 
 
-def bar_block(common: Mapping[str, Any], seq: int, calls: Sequence[tuple[int, Any, Any, int]]) -> BarBlock:
-    """Columns of `(op, input, output, ns)`; the input of trade calls is a tuple of trades, else a tuple of arguments."""
+def bar_block(common: Mapping[str, Any], seq: int, entries: Sequence[Any]) -> BarBlock:
+    """Columns of calls, given as four entries each: op, input, output, ns. The input of a trade call is a tuple
+    of trades, that of another one a tuple of arguments; the output is a tuple of bars or a `Failure`.
+    """
+    ops, inputs, results = bytes(entries[::FIELDS]), entries[1::FIELDS], entries[2::FIELDS]
     ids: dict[str, int] = {}
     number = ids.setdefault
-    trades = [trade for call in calls if call[0] <= TRADES for trade in call[1]]
+    prints = [given for op, given in zip(ops, inputs, strict=True) if op <= TRADES]
+    trades = [trade for given in prints for trade in given]
     contract = [number(trade.contract_id, len(ids)) for trade in trades]
     outputs: dict[int, list[BarRow]] = {}
     failures: dict[int, Failure] = {}
-    for index, call in enumerate(calls):
-        if call[2]:
-            if type(call[2]) is Failure:
-                failures[index] = call[2]
+    for index, result in enumerate(results):
+        if result:
+            if type(result) is Failure:
+                failures[index] = result
             else:
-                outputs[index] = [msgspec.structs.astuple(bar) for bar in call[2]]
+                outputs[index] = [msgspec.structs.astuple(bar) for bar in result]
     return BarBlock(
         **common,
         seq=seq,
-        ops=bytes([call[0] for call in calls]),
-        ns=[call[3] for call in calls],
-        counts=[len(call[1]) for call in calls if call[0] <= TRADES],
+        ops=ops,
+        ns=list(entries[3::FIELDS]),
+        counts=[len(given) for given in prints],
         ids=list(ids),
         contract=contract,
         price=[trade.price for trade in trades],
@@ -143,7 +148,7 @@ def bar_block(common: Mapping[str, Any], seq: int, calls: Sequence[tuple[int, An
         ts=[trade.ts for trade in trades],
         received=[trade.received for trade in trades],
         aggressor=[trade.aggressor for trade in trades],
-        args=[call[1] for call in calls if call[0] > TRADES],
+        args=[given for op, given in zip(ops, inputs, strict=True) if op > TRADES],
         outputs=outputs,
         failures=failures,
     )

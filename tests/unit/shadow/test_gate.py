@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from shadow import render_html, render_text, report
 from shadow.candidates import Candidate
 from shadow.episodes import Episode
 from shadow.evidence import Commit, Evidence, Fault, LaneSpan
-from shadow.gate import Authority, GateSpec, alpha, excluded, judge, needed
+from shadow.gate import FRAME_TAIL, Authority, GateSpec, alpha, excluded, judge, needed
 from shadow.latency import bounds, faster
 from shadow.outcomes import Difference
 from shadow.reader import Place
@@ -86,6 +87,19 @@ def test_the_authority_may_be_5_percent_or_100_us_slower() -> None:
     assert not Authority(1_100_001, 1_000_000).within
     assert Authority(4_200_000, 4_000_000).within
     assert not Authority(4_200_001, 4_000_000).within
+
+
+def test_the_authority_s_tail_is_read_from_the_benchmarks_or_is_unknown(tmp_path: Path) -> None:
+    rows = [{"work": FRAME_TAIL, "impl": "on", "p50": 31.5}, {"work": FRAME_TAIL, "impl": "off", "p50": 20.0},
+            {"work": "other", "impl": "on", "p50": 1.0}]  # fmt: skip
+    path = tmp_path / "latest.json"
+    path.write_text(json.dumps({"rows": rows}))
+    assert Authority.measured(path) == Authority(31_500, 20_000)
+    path.write_text(json.dumps({"rows": rows[1:]}))
+    assert Authority.measured(path) is None
+    path.write_text("{")
+    assert Authority.measured(path) is None
+    assert Authority.measured(tmp_path / "none.json") is None
 
 
 @pytest.fixture
