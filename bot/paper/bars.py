@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from bot.model.contract import Contract
 from bot.model.market import MinuteBar
@@ -25,7 +25,7 @@ _UNIT_NS = {1: SECOND, 2: MINUTE, 3: 60 * MINUTE}
 _DAY, _WEEK, _MONTH = 4, 5, 6
 _DAYS = {_DAY: 2, _WEEK: 7, _MONTH: 31}
 _DAY_NS = 24 * 60 * MINUTE
-_LARGEST_NUMBER = 100_000
+_MOST_DAYS = 1_000
 
 
 class Bars:
@@ -56,7 +56,7 @@ class Bars:
                 return refused(CONTRACT_NOT_FOUND, bars=failed)
             if not 1 <= unit <= _MONTH:
                 return refused(BAD_UNIT, bars=failed)
-            if not 0 < number <= _LARGEST_NUMBER:
+            if number <= 0:
                 return refused(BAD_NUMBER, bars=failed)
             if limit <= 0 or (limit > options.bars_max and not options.bars_silent_cap):
                 return refused(BAD_LIMIT, bars=failed)
@@ -68,7 +68,8 @@ class Bars:
             frozen = state.faults.active("bars.freeze")
             until = end if frozen is None else min(end, frozen.armed_at)
             leak = partial or options.bars_leak_partial
-            bars = self.build(contract, start, until, unit, number, most, leak) if start < until else []
+            step = number if unit in _UNIT_NS else min(number, _MOST_DAYS)
+            bars = self.build(contract, start, until, unit, step, most, leak) if start < until else []
             models = [_model(bar, contract) for bar in bars]
             if state.faults.strike("bars.dup") is not None:
                 models = [model for model in models for _ in range(2)]
@@ -128,19 +129,32 @@ class Bars:
                 anchor = calendar.session_bounds(ts)[0]
             start = anchor + (ts - anchor) // size * size
             return start, start + size
-        if unit == _DAY:
+        day = calendar.trade_date(ts)
+        if unit == _MONTH:
+            index = (day.year * 12 + day.month - 1) // number * number
+            return self._opening(_month(index)), self._opening(_month(index + number))
+        if unit == _DAY and number == 1:
             return calendar.session_bounds(ts)
-        if unit == _WEEK:
+        if unit == _WEEK and number == 1:
             return calendar.session_week(ts)
-        first = calendar.trade_date(ts).replace(day=1)
-        following = (first + timedelta(days=31)).replace(day=1)
-        return calendar.day_bounds(first)[0], calendar.day_bounds(following)[0]
+        days = number if unit == _DAY else number * 7
+        monday = day.toordinal() - 1
+        first = date.fromordinal(monday // days * days + 1)
+        return self._opening(first), self._opening(first + timedelta(days=days))
+
+    def _opening(self, day: date) -> int:
+        """When the first session from `day` on opens."""
+        return self._state.calendar.day_bounds(day)[0]
 
 
 def _reach(most: int, unit: int, number: int) -> int:
     """How far back `most` bars can lie at the utmost: closed hours, weekends and holidays included."""
-    span = most * number * _UNIT_NS[unit] * 4 if unit in _UNIT_NS else most * _DAYS[unit] * _DAY_NS
+    span = most * number * _UNIT_NS[unit] * 4 if unit in _UNIT_NS else most * number * _DAYS[unit] * _DAY_NS
     return span + 6 * _DAY_NS
+
+
+def _month(index: int) -> date:
+    return date(index // 12, index % 12 + 1, 1)
 
 
 def _extend(bars: list[MinuteBar] | deque[MinuteBar], trade: Print, size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -90,15 +90,17 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
 
 
 class Faults:
-    """The faults that are armed. `instant` gets those that act at once (drops, logouts, expiry)."""
+    """The faults that are armed. Those that act at once go to `act`; `told` hears of every one."""
 
     def __init__(self) -> None:
         self.armed: list[Fault] = []
         self.now = 0
+        self.told: Callable[[Fault], None] = lambda _fault: None
+        self.act: Callable[[Fault], None] = lambda _fault: None
         self._next = 1
 
     def add(self, shape: Mapping[str, object]) -> Fault:
-        """Arm one fault from its JSON shape. Raises BadField naming what is legal."""
+        """Arm one fault from its JSON shape, or act at once. Raises BadField naming what is legal."""
         try:
             fault = msgspec.convert(dict(shape), Fault)
         except msgspec.ValidationError as problem:
@@ -121,7 +123,11 @@ class Faults:
             and fault.fault != "lag"
         ):
             fault.count = 1
-        self.armed.append(fault)
+        self.told(fault)
+        if fault.fault in AT_ONCE:
+            self.act(fault)
+        else:
+            self.armed.append(fault)
         return fault
 
     def clear(self) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 
 from bot.model.times import SECOND
 from bot.paper.config import PaperOptions
 
 BARS, GENERAL, ORDERS = "bars", "general", "orders"
+
+
+KEPT_KEYS = 1_024
+"""Windows kept; beyond it the one that is longest untouched is forgotten."""
 
 
 class Rates:
@@ -18,7 +22,7 @@ class Rates:
         if options.rate_orders_per_s is not None:
             self._limits[ORDERS] = (options.rate_orders_per_s, 1)
         self._fixed = options.rate_window == "fixed"
-        self._taken: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+        self._taken: dict[tuple[str, str], deque[int]] = {}
 
     def take(self, buckets: tuple[str, ...], key: str, now: int) -> bool:
         """Count one request in all `buckets`, or in none when one of them is full."""
@@ -27,7 +31,10 @@ class Rates:
             if bucket not in self._limits:
                 continue
             limit, seconds = self._limits[bucket]
-            window = self._taken[bucket, key]
+            window = self._taken.pop((bucket, key), None) or deque()
+            self._taken[bucket, key] = window
+            if len(self._taken) > KEPT_KEYS:
+                del self._taken[next(iter(self._taken))]
             start = (
                 now // (seconds * SECOND) * seconds * SECOND if self._fixed else now - seconds * SECOND + 1
             )

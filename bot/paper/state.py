@@ -15,8 +15,9 @@ import msgspec
 from bot.calendar.sessions import SessionCalendar
 from bot.model.contract import Contract
 from bot.model.instruments import INSTRUMENTS
+from bot.model.quantities import Money
 from bot.paper.catalogue import Catalogue
-from bot.paper.config import LATENCY, PaperConfig
+from bot.paper.config import LATENCY, PaperAccount, PaperConfig
 from bot.paper.faults import Faults
 from bot.paper.ledger import Ledger
 from bot.paper.market.feed import QuoteTick
@@ -137,6 +138,8 @@ class State:
         elif kind == "account":
             account = msgspec.convert(row, AccountRow)
             self.accounts[account.id] = account
+            setting = PaperAccount(id=account.id, name=account.name, balance=Money(account.balance))
+            self.settings.setdefault(account.id, setting)
 
     def _index(self, row: OrderRow) -> None:
         before = self.orders.get(row.id)

@@ -19,7 +19,7 @@ from bot.paper import accounts, market_feed, user_feed
 from bot.paper.bars import Bars
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import PaperConfig
-from bot.paper.faults import AT_ONCE, Fault
+from bot.paper.faults import Fault
 from bot.paper.hub import HubCore, HubName
 from bot.paper.judge import Judge
 from bot.paper.ledger import Ledger
@@ -67,6 +67,8 @@ class PaperVenue:
         self._sessions = Sessions(self.state, self._matching, lambda: self._strike("any", "close"))
         self._events: deque[MarketEvent] = deque()
         self.ledger.readers.append(self.judge.read)
+        self.faults.told = lambda fault: self.ledger.write(self.state.now, "fault", fault)
+        self.faults.act = self._act
         self._look()
         if past:
             self._resume(past)
@@ -120,14 +122,10 @@ class PaperVenue:
         return min(due, default=None)
 
     def inject(self, shape: Mapping[str, object]) -> Fault:
-        """Arm a fault, or do at once what acts at once. Raises BadField."""
+        """Arm a fault at the clock's time, or do at once what acts at once. Raises BadField."""
         now = self._clock.now()
         self.advance(now)
         fault = self.faults.add(shape)
-        self.ledger.write(self.state.now, "fault", fault)
-        if fault.fault in AT_ONCE:
-            self.faults.armed.remove(fault)
-            self._act(fault)
         self.advance(now)
         return fault
 

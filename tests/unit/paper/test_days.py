@@ -183,3 +183,24 @@ def test_partial_bars_leak_under_the_option() -> None:
     bench.market.add(Print(MNQ, START, 80_100, 2, 0))
     bench.pass_(1_000)
     assert len(bars_of(bench)["bars"]) == 1
+
+
+@pytest.mark.parametrize(("unit", "number", "stamps"), [
+    (4, 1, ["2025-09-30T22", "2025-09-29T22", "2025-09-28T22"]),
+    (4, 7, ["2025-09-28T22"]),
+    (5, 1, ["2025-09-28T22"]),
+    (6, 1, ["2025-09-30T22", "2025-08-31T22"]),
+    (6, 12, ["2025-01-01T23"]),
+])  # fmt: skip
+def test_days_weeks_and_months_open_with_sessions(unit: int, number: int, stamps: list[str]) -> None:
+    bench = Bench()
+    for day in (29, 30):
+        at = parse_ts(f"2025-09-{day}T15:00:00Z")
+        bench.market.bars.append(MinuteBar(at, 80_000, 80_010, 79_990, 80_005, 10))  # type: ignore[arg-type]
+    bench.market.bars += minute_bars(3)
+    bench.pass_(1_000)
+    found = bars_of(
+        bench, unit=unit, unitNumber=number, startTime="2024-12-20T00:00:00Z", includePartialBar=True
+    )["bars"]
+    assert [bar["t"][:13] for bar in found] == stamps
+    assert sum(bar["v"] for bar in found) == 50

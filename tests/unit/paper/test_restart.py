@@ -218,3 +218,15 @@ def test_a_full_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         log.append(b"[2]")
     log.close()
     assert StateLog(tmp_path).lines == [b"[123456789012]"]
+
+
+def test_an_account_of_the_control_side_survives() -> None:
+    bench = Bench()
+    bench.venue.change_account({"id": 77, "name": "EXPRESS-V2-1-77", "balance": 0, "dll": 500_000_000})
+    bench.place(accountId=77)
+    bench.pass_(5)
+    other = again(bench)
+    assert other.place(accountId=77, side=1)["success"]
+    other.pass_(5)
+    assert other.position(account=77) is None
+    assert next(row for row in other.venue.accounts() if row["id"] == 77)["dll"] == 500_000_000
