@@ -158,14 +158,14 @@ cdef class Symbol:
         self.volume += size
         self.ticks += 1
 
-    cdef list advance(self, int64_t t):
+    cdef int advance(self, int64_t t, list finals) except -1:
         cdef Frame frame
         self.fold()
         if t <= self.clock:
-            return []
+            return 0
         self.clock = t
         if t < self.next_end:
-            return []
+            return 0
         closed = []
         for frame in self.frames:
             if frame.end <= t:
@@ -176,20 +176,22 @@ cdef class Symbol:
         self.frame_window()
         if len(closed) > 1:
             closed.sort(key=_end_and_length)
-        return [bar for _, _, bar in closed]
+        for _, _, bar in closed:
+            finals.append(bar)
+        return 0
 
-    cdef list tick(self, int64_t ts, int64_t price, int64_t size, int source):
+    cdef int tick(self, int64_t ts, int64_t price, int64_t size, int source, list finals) except -1:
         cdef Frame frame
-        cdef list finals = self.advance(ts)
+        self.advance(ts, finals)
         if self.window_start <= ts < self.window_end:
             self.add(ts, price, size)
-            return finals
+            return 0
         for frame in self.frames:
             if ts < frame.start and not self.in_gap(frame, ts):
                 frame.late += 1
             else:
                 self.merge(frame, ts, price, price, price, ts, price, size, 1, source)
-        return finals
+        return 0
 
     cdef int fold(self) except -1:
         cdef Frame frame
@@ -302,13 +304,15 @@ cdef class BarBuilder:
 
     def on_trade(self, trade):
         """Bars that became final, in order of end, then of length."""
-        return self.add(trade)
+        finals = []
+        self.add(trade, finals)
+        return finals
 
     def on_trades(self, trades):
         """The same for several trades in order."""
         finals = []
         for trade in trades:
-            finals += self.add(trade)
+            self.add(trade, finals)
         return finals
 
     def on_columns(self, contract_id, prices, sizes, ts, received):
@@ -335,7 +339,7 @@ cdef class BarBuilder:
             elif symbol.window_start <= event[i] < symbol.window_end:
                 symbol.add(event[i], price[i], size[i])
             else:
-                finals += self.trade(symbol, event[i], price[i], size[i])
+                self.trade(symbol, event[i], price[i], size[i], finals)
         return finals
 
     def on_quote(self, contract_id, last, ts, received):
@@ -350,7 +354,9 @@ cdef class BarBuilder:
             symbol.future += 1
             return []
         symbol.last_quote = last
-        return symbol.tick(event, price, 0, QUOTES)
+        finals = []
+        symbol.tick(event, price, 0, QUOTES, finals)
+        return finals
 
     def on_timer(self, int64_t wall):
         """Move all clocks to `wall - close_grace`; contracts in byte order."""
@@ -363,7 +369,7 @@ cdef class BarBuilder:
         finals = []
         for symbol in self.symbols.values():
             if clock >= symbol.next_end:
-                finals += symbol.advance(clock)
+                symbol.advance(clock, finals)
             elif clock > symbol.clock:
                 symbol.clock = clock
         return finals
@@ -443,7 +449,7 @@ cdef class BarBuilder:
         """Always true: each call is a whole unit of work."""
         return True
 
-    cdef list add(self, object trade):
+    cdef int add(self, object trade, list finals) except -1:
         cdef PyObject* contract_id = slot(trade, CONTRACT_ID) if type(trade) is Trade else NULL
         cdef Symbol symbol
         cdef PyObject* price
@@ -456,25 +462,27 @@ cdef class BarBuilder:
         price, size, ts = slot(trade, PRICE), slot(trade, SIZE), slot(trade, TS)
         if price is <PyObject*>None or size is <PyObject*>None:
             symbol.bad += 1
-            return []
+            return 0
         ticks, lots = integer(<object>price), integer(<object>size)
         arrival = integer(<object>slot(trade, RECEIVED))
         if lots <= 0:
             symbol.bad += 1
-            return []
+            return 0
         event = arrival if ts is <PyObject*>None else integer(<object>ts)
         if event > arrival and event - arrival > self.max_future:
             symbol.future += 1
-            return []
+            return 0
         if symbol.window_start <= event < symbol.window_end:
             symbol.add(event, ticks, lots)
-            return []
-        return self.trade(symbol, event, ticks, lots)
+            return 0
+        return self.trade(symbol, event, ticks, lots, finals)
 
-    cdef list trade(self, Symbol symbol, int64_t ts, int64_t price, int64_t size):
+    cdef int trade(
+        self, Symbol symbol, int64_t ts, int64_t price, int64_t size, list finals
+    ) except -1:
         if symbol.quotes:
             symbol.set_quotes(False)
-        return symbol.tick(ts, price, size, TRADES)
+        return symbol.tick(ts, price, size, TRADES, finals)
 
     cdef Symbol symbol(self, object contract_id):
         cdef Symbol symbol = self.symbols.get(contract_id)
@@ -482,7 +490,7 @@ cdef class BarBuilder:
             frames = [Frame(timeframe, NEVER) for timeframe in self.timeframes]
             symbol = Symbol(contract_id, self.calendar, frames)
             if self.timer != NEVER:
-                symbol.advance(self.timer - self.close_grace)
+                symbol.advance(self.timer - self.close_grace, [])
             self.symbols[contract_id] = symbol
             self.symbols = dict(sorted(self.symbols.items()))
         self.last_id, self.last = contract_id, symbol

@@ -43,9 +43,11 @@ pub fn convert(
         let expected = "whole minutes, the length of the bars";
         return Err(Failure::new(Code::BadTimeframe, "timeframe", expected, timeframe.text()));
     }
-    let mut converted: Vec<Converted> = Vec::new();
+    let bars = bars.into_iter();
+    let minutes_per_bar = (timeframe.seconds() / 60) as usize;
+    let mut converted = Vec::with_capacity(bars.size_hint().0 / minutes_per_bar + 2);
     let mut previous = NEVER;
-    let mut end = NEVER;
+    let mut open: Option<Converted> = None;
     for bar in bars {
         if bar.start <= previous {
             let seen = bar.start.to_string();
@@ -56,15 +58,15 @@ pub fn convert(
         if bar.start < window.start || bar.start >= window.end {
             continue;
         }
-        match converted.last_mut() {
-            Some(open) if bar.start < end => open.add(&bar),
+        match &mut open {
+            Some(current) if bar.start < current.bounds.end => current.add(&bar),
             _ => {
                 let bounds = timeframe.bucket(calendar, bar.start);
-                end = bounds.end;
-                converted.push(Converted::first(&bar, bounds, window));
+                converted.extend(open.replace(Converted::first(&bar, bounds, window)));
             }
         }
     }
+    converted.extend(open);
     if !keep_partial {
         converted.retain(|bar| bar.complete);
     }

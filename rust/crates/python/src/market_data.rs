@@ -228,29 +228,17 @@ impl BarBuilder {
 
     #[inline]
     fn add(&mut self, trade: &Bound<'_, PyAny>) -> PyResult<()> {
-        let [contract_id, price, size, ts, received] = self.trade.read(trade)?;
-        let symbol = self.symbol(&contract_id)?;
-        let (price, size, ts) = (optional(&price)?, optional(&size)?, optional(&ts)?);
-        self.core.on_trade(symbol, price, size, ts, integer(&received)?, &mut self.finals);
-        Ok(())
+        let Self { trade: slots, core, last, names, finals, .. } = self;
+        slots.read(trade, |[contract_id, price, size, ts, received]| {
+            let symbol = known(core, last, names, &contract_id)?;
+            let (price, size, ts) = (optional(&price)?, optional(&size)?, optional(&ts)?);
+            core.on_trade(symbol, price, size, ts, integer(&received)?, finals);
+            Ok(())
+        })
     }
 
-    #[inline]
     fn symbol(&mut self, contract_id: &Bound<'_, PyAny>) -> PyResult<SymbolId> {
-        match &self.last {
-            Some((last, symbol)) if last.is(contract_id) => Ok(*symbol),
-            _ => self.find(contract_id),
-        }
-    }
-
-    fn find(&mut self, contract_id: &Bound<'_, PyAny>) -> PyResult<SymbolId> {
-        let text = contract_id.cast::<PyString>()?;
-        let symbol = self.core.symbol(text.to_str()?);
-        if symbol.index() == self.names.len() {
-            self.names.push(text.clone().unbind());
-        }
-        self.last = Some((contract_id.clone().unbind(), symbol));
-        Ok(symbol)
+        known(&mut self.core, &mut self.last, &mut self.names, contract_id)
     }
 
     #[inline]
@@ -296,6 +284,28 @@ impl BarBuilder {
         let text = PyString::intern(py, &timeframe.text());
         self.texts.push((timeframe, text.clone().unbind()));
         text.into_any()
+    }
+}
+
+/// The handle of a contract; the same string object as last time needs no look-up.
+#[inline]
+fn known(
+    core: &mut Core,
+    last: &mut Option<(Py<PyAny>, SymbolId)>,
+    names: &mut Vec<Py<PyString>>,
+    contract_id: &Bound<'_, PyAny>,
+) -> PyResult<SymbolId> {
+    match last {
+        Some((object, symbol)) if object.is(contract_id) => Ok(*symbol),
+        _ => {
+            let text = contract_id.cast::<PyString>()?;
+            let symbol = core.symbol(text.to_str()?);
+            if symbol.index() == names.len() {
+                names.push(text.clone().unbind());
+            }
+            *last = Some((contract_id.clone().unbind(), symbol));
+            Ok(symbol)
+        }
     }
 }
 
@@ -346,14 +356,15 @@ impl BarConverter {
 
 impl BarConverter {
     fn minute(&self, bar: &Bound<'_, PyAny>) -> PyResult<Minute> {
-        let [start, open, high, low, close, volume] = self.minute.read(bar)?;
-        Ok(Minute {
-            start: integer(&start)?,
-            open: integer(&open)?,
-            high: integer(&high)?,
-            low: integer(&low)?,
-            close: integer(&close)?,
-            volume: integer(&volume)?,
+        self.minute.read(bar, |[start, open, high, low, close, volume]| {
+            Ok(Minute {
+                start: integer(&start)?,
+                open: integer(&open)?,
+                high: integer(&high)?,
+                low: integer(&low)?,
+                close: integer(&close)?,
+                volume: integer(&volume)?,
+            })
         })
     }
 

@@ -5,6 +5,7 @@
 
 use std::ptr;
 
+use pyo3::Borrowed;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -29,23 +30,26 @@ impl<const N: usize> Slots<N> {
         Ok(Self { class: class.unbind(), names, offsets })
     }
 
-    /// The values of the fields.
+    /// Call `take` with the values of the fields.
     #[inline]
-    pub(crate) fn read<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<[Bound<'py, PyAny>; N]> {
+    pub(crate) fn read<T>(
+        &self,
+        object: &Bound<'_, PyAny>,
+        take: impl FnOnce([Borrowed<'_, '_, PyAny>; N]) -> PyResult<T>,
+    ) -> PyResult<T> {
         let py = object.py();
-        if !object.get_type().is(&self.class) {
-            return self.attributes(object);
+        if !object.get_type_ptr().cast::<ffi::PyObject>().eq(&self.class.as_ptr()) {
+            return take(self.attributes(object)?.each_ref().map(Bound::as_borrowed));
         }
-        let mut values = [ptr::null_mut(); N];
-        for (value, offset) in values.iter_mut().zip(self.offsets) {
-            // SAFETY: the object is of exactly the class whose descriptor gave this offset of an object slot.
-            *value = unsafe { *object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>() };
-        }
+        // SAFETY: the object is of exactly the class whose descriptors gave these offsets of object slots.
+        let values = self
+            .offsets
+            .map(|offset| unsafe { *object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>() });
         if values.iter().any(|value| value.is_null()) {
-            return self.attributes(object);
+            return take(self.attributes(object)?.each_ref().map(Bound::as_borrowed));
         }
-        // SAFETY: the object is alive and owns the values; each becomes an own reference here.
-        Ok(values.map(|value| unsafe { Bound::from_borrowed_ptr(py, value) }))
+        // SAFETY: the object owns the values and is alive while they are borrowed; its fields are frozen.
+        take(values.map(|value| unsafe { Borrowed::from_ptr(py, value) }))
     }
 
     #[cold]
