@@ -82,6 +82,14 @@ class Actor:
             return intent
         return msgspec.structs.replace(intent, legs="client")
 
+    async def cancel_dependent_entries(self) -> None:
+        """Cancel resting client-mode entries: nobody would place their stop."""
+        for entry in list(self._picture.log.entries.values()):
+            if isinstance(entry.intent, PlaceOrder) and entry.intent.legs == "client":
+                order = self._picture.orders.by_tag(entry.intent.account_id, entry.tag)
+                if order is not None and order.working:
+                    await self._cancel(order, "shutdown")
+
     def settled(self, entry: Entry) -> None:
         """An intent got its order: a cancel that waited for it goes now."""
         reason = self._cancel_wanted.pop(entry.id, None)

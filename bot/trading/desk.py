@@ -30,8 +30,10 @@ from bot.model.events import (
 from bot.model.intents import Intent, Outcome, PlaceOrder
 from bot.model.orders import Account
 from bot.model.risk import Colour, RiskView, RuleFigures, TradingState
+from bot.model.times import MILLISECOND, SECOND
 from bot.ports import Lane, Lease, OrderExecution, RiskGate, Store, VenueRest
 from bot.trading.actions import Actor
+from bot.trading.cover import targets
 from bot.trading.dispatch import Dispatcher
 from bot.trading.egress import Egress
 from bot.trading.flatten import Flattener, FlattenResult
@@ -50,6 +52,7 @@ from bot.trading.settings import TradingSettings
 from bot.trading.stop_moves import StopMover
 from bot.trading.wakeups import Wakeups
 
+GAP_NS = 5 * SECOND
 MAX_NOTICES = 1_000
 """Notices kept for whoever looks later."""
 
@@ -99,6 +102,8 @@ class Desk:
         self.notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._on_notice = on_notice
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._drift: int | None = None
+        self._shields: dict[At, Shield] = {}
         self.halts = HaltBoard(log, store, halt_file)
         self._outbox = outbox
         self.picture = Picture(
@@ -165,7 +170,10 @@ class Desk:
         return rounds
 
     async def stop(self) -> None:
-        """Let replies under way arrive, end every task, flush the log. Positions keep their stops."""
+        """End every task and flush the log. Positions keep their stops; entries whose stop only this
+        process would place are cancelled first.
+        """
+        await self.actor.cancel_dependent_entries()
         await self.egress.drain(2.0)
         await self._wakeups.stop()
         for part in (self.resolver, self.poller, self.reconciler, self.watchdog, self.flattener, self.mover):
@@ -277,7 +285,8 @@ class Desk:
             self._on_notice(notice)
 
     def _tick(self) -> None:
-        """Once a second: HALT file, log, and a look at every position."""
+        """Once a second: gaps of time, HALT file, log, and a look at every position."""
+        self._notice_gap()
         if self.halts.look():
             self.picture.touch()
         if not self.log.writable:
@@ -287,7 +296,17 @@ class Desk:
             self.picture.touch()
         for account_id in self.picture.accounts.ids():
             self._look_account(account_id)
-        self._wakeups.at("tick", self.clock.mono() + 1_000_000_000, self._tick)
+        self._wakeups.at("tick", self.clock.mono() + SECOND, self._tick)
+
+    def _notice_gap(self) -> None:
+        """The machine slept, or the wall clock was set: nothing is taken for known (bot.md §2.5)."""
+        drift = self.clock.host_now() - self.clock.host_mono()
+        if self._drift is not None and abs(drift - self._drift) > GAP_NS:
+            self.notice(
+                "TIME_GAP", (0, ""), f"wall and monotonic clock moved apart by {drift - self._drift} ns"
+            )
+            self.doubt("the machine slept or its clock was set")
+        self._drift = drift
 
     def _keep(self, operation: str, argument: Any) -> None:
         if self._outbox is not None:
@@ -303,6 +322,7 @@ class Desk:
 
     def _look(self, at: At) -> None:
         self.watchdog.look(at)
+        self._store_shield(at)
         self.poller.schedule(at[0])
         self.reconciler.exposed(at[0])
 
@@ -311,6 +331,24 @@ class Desk:
         places |= {order.contract_id for order in self.picture.orders.working(account_id)}
         for contract_id in sorted(places):
             self.watchdog.look((account_id, contract_id))
+            self._store_shield((account_id, contract_id))
+
+    def _store_shield(self, at: At) -> None:
+        """A row of the `protection` table for each change of a shield."""
+        shield = self.watchdog.shield(at)
+        if self._shields.get(at, "flat") == shield:
+            return
+        self._shields[at] = shield
+        position = self.picture.positions.get(*at)
+        stop = self.picture.working_stop(position) if position is not None else None
+        row = {
+            "account_id": str(at[0]), "contract_id": at[1], "state": shield,
+            "stop_order_id": stop.id if stop is not None else None,
+            "target_order_ids": [order.id for order in targets(self.picture, at)] if position else [],
+            "breakeven": None, "trailing": None,
+            "unprotected_ms": self.watchdog.longest_unprotected_ns // MILLISECOND,
+        }  # fmt: skip
+        self._keep("put_protection", row)
 
     def _evidence(self, at: At, opening: bool) -> None:
         self.watchdog.evidence(at, opening)

@@ -50,9 +50,12 @@ class OrderBook:
     def __init__(self, execution: OrderExecution) -> None:
         self._execution = execution
         self._orders: dict[int, Order] = {}
+        self._working: dict[int, Order] = {}
         self._terminal: dict[int, None] = {}
+        self._entries: dict[tuple[int, str], int] = {}
         self._tags: dict[tuple[int, str], int] = {}
         self._heard: dict[int, int] = {}
+        self.version = 0
 
     def apply(self, order: Order, mono: int) -> Order | None:
         """Merge an event or a row; returns the order when its state moved."""
@@ -65,14 +68,20 @@ class OrderBook:
         if self._orders.get(moved.id) == moved:
             return None
         self._orders[moved.id] = moved
+        self.version += 1
+        if moved.working:
+            self._working[moved.id] = moved
+        else:
+            self._working.pop(moved.id, None)
         if moved.tag:
             self._index_tag(moved)
+        at = (moved.account_id, moved.contract_id)
+        if moved.filled and moved.id > self._entries.get(at, -1) and self.is_entry(moved):
+            self._entries[at] = moved.id
         if moved.terminal:
             self._terminal[moved.id] = None
             if len(self._terminal) > MAX_TERMINAL:
-                oldest = next(iter(self._terminal))
-                del self._terminal[oldest], self._orders[oldest]
-                self._heard.pop(oldest, None)
+                self._forget(next(iter(self._terminal)))
         return moved
 
     def get(self, order_id: int | None) -> Order | None:
@@ -91,7 +100,7 @@ class OrderBook:
         return sorted(
             (
                 order
-                for order in self._live()
+                for order in self._working.values()
                 if order.account_id == account_id and contract_id in (None, order.contract_id)
             ),
             key=_by_id,
@@ -129,13 +138,19 @@ class OrderBook:
             if other.id != order.id and order.parent_id is not None and other.parent_id == order.parent_id:
                 yield other
 
+    def filled_entry(self, account_id: int, contract_id: str) -> Order | None:
+        """The newest entry of ours in the contract that has a fill."""
+        return self._orders.get(self._entries.get((account_id, contract_id), -1))
+
     def all(self) -> Iterable[Order]:
         return self._orders.values()
 
-    def _live(self) -> Iterator[Order]:
-        if len(self._orders) - len(self._terminal) == 0:
-            return iter(())
-        return (order for order in self._orders.values() if not order.terminal and order.working)
+    def _forget(self, order_id: int) -> None:
+        del self._terminal[order_id]
+        order = self._orders.pop(order_id)
+        self._heard.pop(order_id, None)
+        if order.tag and self._tags.get((order.account_id, order.tag)) == order_id:
+            del self._tags[order.account_id, order.tag]
 
     def _index_tag(self, order: Order) -> None:
         at = (order.account_id, order.tag or "")

@@ -53,6 +53,7 @@ class Picture:
         self.mismatched: frozenset[str] = frozenset()
         self._floating: dict[str, Order] = {}
         self._owners: dict[At, str] = {}
+        self._today: dict[int, tuple[tuple[object, int, int], dict[str, int]]] = {}
         self._risk_day = risk_day
         self._trading_state = trading_state
         self._version = 0
@@ -126,8 +127,8 @@ class Picture:
         open_lots = abs(net)
         if not open_lots:
             return self._owners.get(at)
-        for fill in reversed(self.fills.all()):
-            if (fill.account_id, fill.contract_id) != at or fill.pnl is not None:
+        for fill in self.fills.newest_first(at):
+            if fill.pnl is not None:
                 continue
             if (fill.side == 0) != (net > 0):
                 break
@@ -147,15 +148,8 @@ class Picture:
 
     def entry_of(self, at: At) -> tuple[Order | None, Entry | None]:
         """The newest filled entry order of ours in the place, and its intent if the log has it."""
-        best: Order | None = None
-        for order in self.orders.all():
-            if (order.account_id, order.contract_id) != at or not order.filled:
-                continue
-            if self.orders.is_entry(order) and (best is None or order.id > best.id):
-                best = order
-        if best is None:
-            return None, None
-        return best, self.log.by_tag(best.account_id, best.tag)
+        best = self.orders.filled_entry(*at)
+        return best, (self.log.by_tag(best.account_id, best.tag) if best is not None else None)
 
     def working_stop(self, position: Position) -> Order | None:
         """The protective stop of a position that is nearest to the market."""
@@ -228,6 +222,10 @@ class Picture:
 
     def _entries_today(self, account_id: int) -> dict[str, int]:
         day = self._risk_day(self.clock.now())
+        basis = (day, self.fills.version, self.orders.version)
+        known = self._today.get(account_id)
+        if known is not None and known[0] == basis:
+            return known[1]
         counted: dict[str, set[int]] = {}
         for fill in self.fills.all():
             if fill.account_id != account_id or self._risk_day(fill.ts) != day:
@@ -236,7 +234,9 @@ class Picture:
             owner = self.orders.strategy(order) if order is not None else None
             if owner is not None and order is not None and self.orders.is_entry(order):
                 counted.setdefault(owner, set()).add(order.id)
-        return {name: len(ids) for name, ids in counted.items()}
+        result = {name: len(ids) for name, ids in counted.items()}
+        self._today[account_id] = (basis, result)
+        return result
 
 
 def _stop_price(order: Order) -> int:

@@ -7,7 +7,8 @@ that contradicts an event younger than `GRACE_NS` is remembered as a disagreemen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import insort
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -112,33 +113,48 @@ class PositionBook:
 
 
 class FillBook:
-    """Fills by id, each counted once; a voided one is taken back."""
+    """Fills by id, each counted once; a voided one is taken back. `version` grows with each change."""
 
     def __init__(self) -> None:
         self._fills: dict[int, Fill] = {}
         self._by_order: dict[int, list[int]] = {}
+        self._by_place: dict[At, list[tuple[int, int]]] = {}
+        self.version = 0
 
     def add(self, fill: Fill) -> bool:
         """True when the fill is new or has been voided since."""
         known = self._fills.get(fill.id)
         if known is not None and known.voided == fill.voided:
             return False
+        self.version += 1
         if known is None:
             self._by_order.setdefault(fill.order_id, []).append(fill.id)
+            insort(self._by_place.setdefault((fill.account_id, fill.contract_id), []), (fill.ts, fill.id))
         self._fills[fill.id] = fill
         if len(self._fills) > MAX_FILLS:
-            oldest = self._fills.pop(next(iter(self._fills)))
-            self._by_order.pop(oldest.order_id, None)
+            self._forget(self._fills.pop(next(iter(self._fills))))
         return True
 
     def of_order(self, order_id: int) -> list[Fill]:
         """Fills of one order that were not voided."""
-        ids = self._by_order.get(order_id, ())
-        return [self._fills[id_] for id_ in ids if id_ in self._fills and not self._fills[id_].voided]
+        return [fill for id_ in self._by_order.get(order_id, ()) if not (fill := self._fills[id_]).voided]
+
+    def newest_first(self, at: At) -> Iterator[Fill]:
+        """Not voided fills of one place, by time then id, the newest first."""
+        for _, id_ in reversed(self._by_place.get(at, ())):
+            if not self._fills[id_].voided:
+                yield self._fills[id_]
 
     def all(self) -> list[Fill]:
         """Not voided ones, by time then id."""
         return sorted((fill for fill in self._fills.values() if not fill.voided), key=_by_time)
+
+    def _forget(self, fill: Fill) -> None:
+        at = (fill.account_id, fill.contract_id)
+        self._by_order[fill.order_id].remove(fill.id)
+        self._by_place[at].remove((fill.ts, fill.id))
+        if not self._by_order[fill.order_id]:
+            del self._by_order[fill.order_id]
 
 
 def _by_place(item: tuple[At, Held]) -> At:
