@@ -92,8 +92,9 @@ class Intake:
             self._evidence(at, picture.orders.is_entry(moved))
         for fill in self._early_fills.pop(moved.id, ()):
             self._tell_fill(moved, fill)
-        if entry is not None and self._listener is not None and picture.orders.is_entry(moved):
-            self._act(self._listener.on_order(entry.intent.key, moved, picture.clock.now()))
+        if entry is not None and picture.orders.is_entry(moved):
+            key = entry.intent.key
+            self._tell(at, lambda listener, now: listener.on_order(key, moved, now))
         self._tell_position(at)
         self._look(at)
 
@@ -146,13 +147,11 @@ class Intake:
 
     def denied(self, key: str, code: str) -> None:
         """An entry that will never exist."""
-        if self._listener is not None:
-            self._act(self._listener.on_denied(key, code, self._picture.clock.now()))
+        self._tell((0, ""), lambda listener, now: listener.on_denied(key, code, now))
 
     def known(self, account_id: int, known: bool) -> None:
         """Both the order and the position query succeeded, or not."""
-        if self._listener is not None:
-            self._act(self._listener.on_known(account_id, known, self._picture.clock.now()))
+        self._tell((account_id, ""), lambda listener, now: listener.on_known(account_id, known, now))
 
     def tell_positions(self, account_id: int) -> None:
         """Tell the engine of every position once more, after a restart."""
@@ -204,10 +203,10 @@ class Intake:
 
     def _tell_fill(self, order: Order, fill: Fill) -> None:
         entry = self._picture.log.by_tag(order.account_id, order.tag)
-        if entry is None or self._listener is None or fill.voided:
+        if entry is None or fill.voided or not self._picture.orders.is_entry(order):
             return
-        if self._picture.orders.is_entry(order):
-            self._act(self._listener.on_fill(entry.intent.key, fill, self._picture.clock.now()))
+        key, at = entry.intent.key, (fill.account_id, fill.contract_id)
+        self._tell(at, lambda listener, now: listener.on_fill(key, fill, now))
 
     def _tell_position(self, at: At) -> None:
         """Tell the owning instance when position or stop changed; a flat position ends what was told."""
@@ -229,9 +228,19 @@ class Intake:
             self._notify(at, *news)
 
     def _notify(self, at: At, owner: str, position: Position | None, stop: Ticks | None) -> None:
-        if self._listener is not None:
-            now = self._picture.clock.now()
-            self._act(self._listener.on_position(Instance(at[0], owner), at[1], position, stop, now))
+        instance = Instance(at[0], owner)
+        self._tell(at, lambda listener, now: listener.on_position(instance, at[1], position, stop, now))
+
+    def _tell(self, at: At, what: Callable[[DeskListener, TsNs], list[Action]]) -> None:
+        """Tell the listener and do what it asks; its failure is reported and ends nothing else."""
+        if self._listener is None:
+            return
+        try:
+            actions = what(self._listener, self._picture.clock.now())
+        except Exception as problem:
+            self._alarm("LISTENER_FAILED", at, f"{type(problem).__name__}: {problem}")
+            return
+        self._act(actions)
 
     def adopt(self, entry: Entry, order: Order) -> None:
         """An order with the tag of an unknown intent was found."""

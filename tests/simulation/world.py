@@ -25,6 +25,7 @@ from bot.gateway.credentials import Credentials, Secret
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import RawReply, TransportFailure
+from bot.legacy.database.outbox import Outbox
 from bot.legacy.order_execution import PythonOrderExecution
 from bot.legacy.websocket import PythonStreamProcessor
 from bot.model.actions import Enter, Instance
@@ -37,6 +38,7 @@ from bot.model.times import SECOND, parse_ts
 from bot.paper.config import PaperConfig
 from bot.paper.hub import HubRefused
 from bot.paper.venue import PaperVenue
+from bot.ports import Store
 from bot.risk.gate import Gate
 from bot.risk.subject import GateLimits
 from bot.trading.desk import Desk
@@ -209,6 +211,7 @@ class Process:
         folder: Path,
         listener: DeskListener | None = None,
         settings: TradingSettings | None = None,
+        store: Store | None = None,
     ) -> None:
         self.world = world
         self.dead = False
@@ -236,9 +239,11 @@ class Process:
         self.lock = AccountLock.acquire(
             world.config.username, ACCOUNT, folder, at_least=self.log.epochs.get(ACCOUNT, 0)
         )
+        self.outbox = Outbox(store, clock, lambda code, detail: None) if store is not None else None
         self.desk = Desk(
             rest=self.rest, gate=self.gate, execution=PythonOrderExecution(), log=self.log, clock=clock,
             contracts=contracts, risk_day=CALENDAR.risk_day, settings=settings, listener=listener,
+            store=store, outbox=self.outbox,
         )  # fmt: skip
         self.links = [
             HubLink(world, self, "user", [
@@ -256,6 +261,8 @@ class Process:
         await self.session.login()
         accounts = [account for account in await self.rest.accounts() if account.id == ACCOUNT]
         self._tasks = [asyncio.ensure_future(link.run()) for link in self.links]
+        if self.outbox is not None:
+            self._tasks.append(asyncio.ensure_future(self.outbox.run()))
         await self.world.clock.sleep(0.01)
         await self.desk.start(accounts, [self.lock.mint()])
         self.desk.set_rules(ACCOUNT, RULES)
@@ -308,6 +315,8 @@ class Process:
     async def stop(self) -> None:
         """A clean end."""
         await self.desk.stop()
+        if self.outbox is not None:
+            await self.outbox.flush(5.0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
