@@ -447,6 +447,7 @@ def test_orders_reported_before_the_start_are_adopted(make: Maker) -> None:
     order = Order(5, 1001, MNQ.id, 1, 4, 0, 1, bench.now, bench.now, stop=Ticks(80_401))
     twin.on_order(LONG_KEY, order, bench.now)
     twin.on_known(1001, True, bench.now)
+    twin.on_risk(1001, RuleFigures(status="OK", dll=Money(1_000_000_000)), bench.now)
     twin.start(SEAT, [MNQ], bench.now)
     assert twin.status(bench.now)[0]["status"] == "STARTING"
     twin.on_price(MNQ.id, Ticks(80_200), bench.now)
@@ -597,6 +598,8 @@ STEPS: list[Step] = [
     lambda b: b.position(0),
     lambda b: b.engine.on_denied(SHORT_KEY, "DATA_STALE", b.now),
     lambda b: b.engine.on_known(1001, b.now % 2 == 0, b.now),
+    lambda b: b.engine.on_risk(1001, RuleFigures(status="OK", day_pnl=Money(-5)), b.now),
+    lambda b: b.engine.start(SEAT, [MNQ], b.now),
     lambda b: b.clock(b.now + 20 * SECOND),
     lambda b: b.engine.on_bar(bar("1m", b.now // MINUTE * MINUTE - MINUTE, 60, 1, 80_200, 5), b.now),
     lambda b: b.engine.stop(SEAT, b.now),

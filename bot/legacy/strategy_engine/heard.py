@@ -15,6 +15,7 @@ from bot.legacy.strategy_engine.layout import Reader, Writer
 from bot.model.actions import Instance
 from bot.model.orders import Fill, Order, Position
 from bot.model.quantities import Ticks
+from bot.model.risk import RuleFigures
 
 MAX_KEYS = 512
 """Keys remembered; the one heard of first leaves first."""
@@ -35,12 +36,13 @@ class Holding(msgspec.Struct, frozen=True):
 
 
 class Heard:
-    """Reports by key, holdings by instance and contract, and which accounts are known."""
+    """Reports by key, holdings by instance and contract, and by account whether it is known and its figures."""
 
     def __init__(self) -> None:
         self._reports: dict[str, Report] = {}
         self._holdings: dict[tuple[int, str, str], Holding] = {}
         self.known: dict[int, bool] = {}
+        self.figures: dict[int, RuleFigures] = {}
 
     def order(self, key: str, order: Order) -> None:
         self._report(key).order = order
@@ -77,6 +79,10 @@ class Heard:
         for account_id in sorted(self.known):
             writer.i64(account_id)
             writer.flag(self.known[account_id])
+        writer.count(len(self.figures))
+        for account_id in sorted(self.figures):
+            writer.i64(account_id)
+            writer.text(msgspec.json.encode(self.figures[account_id]).decode())
 
     def read(self, reader: Reader) -> None:
         for _ in range(reader.count()):
@@ -88,6 +94,9 @@ class Heard:
         for _ in range(reader.count()):
             account_id = reader.i64()
             self.known[account_id] = reader.flag()
+        for _ in range(reader.count()):
+            account_id = reader.i64()
+            self.figures[account_id] = msgspec.json.decode(reader.text(), type=RuleFigures)
 
     def _report(self, key: str) -> Report:
         report = self._reports.get(key)
