@@ -47,7 +47,7 @@ def works() -> list[Work]:
 
 def caller() -> Work:
     """Median of what recording adds to one call in the caller's thread."""
-    variant = Variant("python", lambda: [float(caller_tax_ns(SystemClock(), CALLS)) for _ in range(3)])
+    variant = Variant("python", lambda: [float(caller_tax_ns(CALLS)) for _ in range(3)])
     note = "Wrapper around a builder that does nothing, less that builder called by itself; enqueue included."
     return Work("shadow tax, caller", "ns per call", CALLS, [variant], [Goal("python", at_most=600.0)], note)
 

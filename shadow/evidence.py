@@ -22,7 +22,7 @@ from bot.migration.records import SegmentHead
 from bot.model.errors import StoreCorrupt
 from shadow.candidates import Candidate
 from shadow.episodes import Episode
-from shadow.outcomes import OUTCOMES, Difference
+from shadow.outcomes import Difference, zeroed
 from shadow.reader import Place
 
 VERSION: Final = 1
@@ -234,8 +234,13 @@ class Evidence:
         for op, outcome, n in self._db.execute(
             "SELECT op, outcome, sum(n) FROM counts WHERE pair = ? GROUP BY op, outcome ORDER BY op", (pair,)
         ):
-            found.setdefault(op, dict.fromkeys(OUTCOMES, 0))[outcome] = n
+            found.setdefault(op, zeroed())[outcome] = n
         return found
+
+    def outcomes(self, pair: int) -> dict[str, int]:
+        """Outcomes over all operations, every outcome present."""
+        rows = self._db.execute("SELECT outcome, sum(n) FROM counts WHERE pair = ? GROUP BY outcome", (pair,))
+        return zeroed() | dict(rows.fetchall())
 
     def ledgers(self, pair: int) -> dict[str, dict[str, int]]:
         """Per ledger: `episodes`, `faults`, `critical`; `all` counts a digest of both ledgers once."""

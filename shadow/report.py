@@ -16,7 +16,6 @@ from shadow.episodes import unseen
 from shadow.evidence import Evidence
 from shadow.gate import DIFFERENCE, Authority, GateSpec, Verdict, hot, judge
 from shadow.latency import bounds, curve
-from shadow.outcomes import OUTCOMES, zeroed
 
 SILENCE_NS: Final = 120 * SECOND
 _TARGETS: Final = (
@@ -66,7 +65,7 @@ def _component(
 ) -> dict[str, Any]:
     pairs = current_pairs(evidence, name)
     control = next((pair for pair in pairs if pair["candidate"] == "control"), None)
-    noise = _total(evidence, control["id"])["NOISE"] if control else 0
+    noise = evidence.outcomes(control["id"])["NOISE"] if control else 0
     candidates = [
         _candidate(evidence, pair, noise, authority, spec) for pair in pairs if pair["candidate"] != "control"
     ]
@@ -95,7 +94,7 @@ def _candidate(
 ) -> dict[str, Any]:
     verdict = judge(evidence, pair, noise, spec, authority)
     counts, strata = evidence.counts(pair["id"]), evidence.strata(pair["id"])
-    total = _total(evidence, pair["id"])
+    total = evidence.outcomes(pair["id"])
     known = [row["stratum"] for row in strata if row["stratum"] != DIFFERENCE]
     return {
         "candidate": pair["candidate"],
@@ -156,14 +155,6 @@ def _cold(evidence: Evidence, pair: int, who: str) -> dict[str, int | None]:
     for op in ("on_trade", "on_trades"):
         merged.merge(evidence.latency(pair, who, op, "cold"))
     return merged.summary()
-
-
-def _total(evidence: Evidence, pair: int) -> dict[str, int]:
-    total = zeroed()
-    for row in evidence.counts(pair).values():
-        for name in OUTCOMES:
-            total[name] += row[name]
-    return total
 
 
 def _writer_ns(stats: Mapping[str, int]) -> int | None:

@@ -16,8 +16,6 @@ import msgspec
 from bot.clock import Clock
 from bot.model.errors import StoreCorrupt
 from shadow.evidence import Evidence
-from shadow.outcomes import zeroed
-from shadow.report import current_pairs
 
 BACKOFF_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 STEADY_S: Final = 60
@@ -107,18 +105,11 @@ class Worker:
             return view  # the worker is just making it
         try:
             status = msgspec.json.decode(evidence.meta("worker") or b"{}")
-            view.update(behind_bytes=status.get("behind_bytes"), missing=status.get("missing", []))
-            for pair in current_pairs(evidence, "market_data"):
-                total = zeroed()
-                for row in evidence.counts(pair["id"]).values():
-                    for name, n in row.items():
-                        total[name] += n
-                view["candidates"][pair["candidate"]] = {
-                    "outcomes": total,
-                    **evidence.ledgers(pair["id"])["all"],
-                }
+            view.update(
+                {key: status[key] for key in ("behind_bytes", "missing", "candidates") if key in status}
+            )
         except sqlite3.OperationalError:
-            view["candidates"] = {}  # locked for a moment; the next look sees it
+            return view  # locked for a moment; the next look sees it
         finally:
             evidence.close()
         return view

@@ -23,14 +23,17 @@ import msgspec
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import SystemClock, monotonic_ns
 from bot.model.errors import BotError
+from bot.model.times import SECOND
 from shadow import seal
 from shadow.candidates import FACES, Candidate, control, load
-from shadow.comparison import Comparison
+from shadow.comparison import COMPONENT, Comparison
 from shadow.evidence import Evidence
 from shadow.marker import Marker
 from shadow.reader import JournalReader
+from shadow.report import current_pairs
 
 POLL_S = 0.25
+LAST_READ_NS = 5 * SECOND
 ENTRIES_PER_LOOK = 64
 
 
@@ -72,42 +75,64 @@ class Worker:
             options.fixtures or options.evidence.with_name("fixtures"), monotonic_ns, clock.host_now,
         )  # fmt: skip
         self._reader = JournalReader(options.journal, self._evidence.place())
+        self._progress = progress(self._evidence)
 
     def run(self) -> int:
-        """Read to the end, once or until told to stop."""
+        """Read to the end, once or until told to stop; being told to stop, it still reads what is there."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         while not self._stop.is_set():
-            paused = self._pause.exists()
-            if not paused and self._read():
-                self._comparison.publish_tail()
-            self._say("paused" if paused else "following")
+            self._look()
             if not self._follow:
                 break
             self._stop.wait(POLL_S)
+        if self._follow:
+            self._look(LAST_READ_NS)
         self._say("ended")
         self._evidence.close()
         return 0
 
-    def _read(self) -> bool:
-        seen = 0
+    def _look(self, budget_ns: int | None = None) -> None:
+        if self._pause.exists():
+            self._say("paused")
+            return
+        if self._read(budget_ns):
+            self._comparison.publish_tail()
+            self._progress = progress(self._evidence)
+        self._say("following")
+
+    def _read(self, budget_ns: int | None) -> bool:
+        seen, started = 0, monotonic_ns()
         for entry in self._reader.entries():
             faulthandler.dump_traceback_later(self._timeout, exit=True, file=self._watchdog)
             self._comparison.feed(entry)
             seen += 1
-            if self._stop.is_set() or (
-                seen % ENTRIES_PER_LOOK == 0 and self._follow and self._pause.exists()
-            ):
+            if self._interrupted(budget_ns, seen, monotonic_ns() - started):
                 break
         faulthandler.cancel_dump_traceback_later()
         return seen > 0
 
+    def _interrupted(self, budget_ns: int | None, seen: int, taken_ns: int) -> bool:
+        if budget_ns is not None:
+            return taken_ns > budget_ns
+        paused = seen % ENTRIES_PER_LOOK == 0 and self._follow and self._pause.exists()
+        return paused or self._stop.is_set()
+
     def _say(self, state: str) -> None:
         status: dict[str, Any] = {
             "pid": os.getpid(), "state": state, "behind_bytes": self._reader.behind(),
-            "torn": self._reader.torn, "missing": self._missing,
+            "torn": self._reader.torn, "missing": self._missing, "candidates": self._progress,
         }  # fmt: skip
         self._evidence.set_meta("worker", msgspec.json.encode(status))
+
+
+def progress(evidence: Evidence) -> dict[str, Any]:
+    """Per candidate its outcomes and episodes, for whoever watches."""
+    return {
+        pair["candidate"]: {"outcomes": evidence.outcomes(pair["id"]), **evidence.ledgers(pair["id"])["all"]}
+        for pair in current_pairs(evidence, COMPONENT)
+        if pair["candidate"] != "control"
+    }
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

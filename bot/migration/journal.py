@@ -57,7 +57,7 @@ class JournalWriter:
     def start(self, *, threaded: bool = True) -> None:
         """Open a new segment; a folder that cannot be written leaves the journal stopped, with its reason."""
         try:
-            self._segments.open()
+            self._segments.open(self._clock.host_now())
             self._open = True
             self.stopped = None if self._segments.room() else "low disk"
         except OSError as problem:

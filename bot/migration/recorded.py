@@ -43,13 +43,14 @@ HAND_OVER_NS: Final = 250 * MILLISECOND
 
 class RecordedBarBuilder:
     """Wraps the authority of market_data. `settings` are its constructor's values, so that twins can be built:
-    `{"timeframes": [...], "close_grace_ms": 500, "max_future_ms": 5000}`.
+    `{"timeframes": [...], "close_grace_ms": 500, "max_future_ms": 5000}`. `tax_ns` is what recording costs the
+    caller per call; None measures it when recording begins, in about 2 ms.
     """
 
     def __init__(
         self, builder: BarBuilder, journal: JournalWriter, settings: Mapping[str, Any], *,
         authority: str = "python", snapshot_every: int = 2000, mono: Callable[[], int] = monotonic_ns,
-        tax_ns: int = 0,
+        tax_ns: int | None = None,
     ) -> None:  # fmt: skip
         self._builder, self._journal = builder, journal
         self._settings = dict(settings)
@@ -77,10 +78,15 @@ class RecordedBarBuilder:
         """Follow the stage of one unit: record at replay and beyond, pass calls through at off."""
         if self._recording:
             self._hand_over()
+        if self._wanted is None:
+            self._missed = 0  # nothing was to be recorded
         self._wanted = unit if unit.recorded else None
-        self._missed = 0 if not self._recording else self._missed
         self._recording = False
         if self._wanted is not None:
+            if self._tax_ns is None:
+                from bot.migration.tax import caller_tax_ns  # it measures this class
+
+                self._tax_ns = caller_tax_ns()
             self._resume("start")
 
     def stop(self) -> None:
@@ -240,7 +246,7 @@ class RecordedBarBuilder:
             self._snapshot(reason)
 
     def _resume(self, reason: str) -> None:
-        self._journal.dropped += self._missed if reason == "resume" else 0
+        self._journal.dropped += self._missed
         self._seq += self._missed
         self._missed = 0
         self._calls = []
@@ -252,7 +258,7 @@ class RecordedBarBuilder:
         if not self._recording:
             return
         self._losses = self._journal.losses
-        stats = {**self._journal.counters(), "tax_ns": self._tax_ns}
+        stats = {**self._journal.counters(), "tax_ns": self._tax_ns or 0}
         try:
             state = self._builder.snapshot()
         except Exception:  # a state that cannot be written down ends the recording, never the bot
@@ -265,9 +271,9 @@ class RecordedBarBuilder:
         )  # fmt: skip
         if self._journal.submit(lambda: record, 1):
             self._snapshot_seq = self._seq
-            self._seq += 1
         else:
             self._recording = False
+        self._seq += 1
 
     def _common(self) -> dict[str, Any]:
         unit = self._wanted

@@ -77,13 +77,14 @@ class SegmentWriter:
         self._path = folder
         self.torn_bytes = 0
 
-    def open(self) -> None:
-        """Cut a torn tail of the last run and start a new segment. Raises OSError."""
+    def open(self, now_ns: int) -> None:
+        """Cut a torn tail of the last run, start a new segment and prune. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         existing = segments(self._folder)
         if existing:
             self.torn_bytes = cut_torn_tail(existing[-1])
         self._next(int(existing[-1].stem) + 1 if existing else 1)
+        self._prune(now_ns)
 
     def close(self) -> None:
         if self._file is not None:

@@ -11,6 +11,7 @@ from bot.legacy.market_data import PythonBarBuilder
 from bot.migration.journal import JournalWriter
 from bot.migration.recorded import RecordedBarBuilder
 from bot.migration.register import Unit
+from bot.migration.segments import Limits
 from bot.model.market import DEFAULT_TIMEFRAMES, Trade
 from bot.model.quantities import Ticks, TsNs
 from bot.model.times import MINUTE, SECOND
@@ -29,9 +30,15 @@ def record(
     ledger: str = "live",
     stop: bool = True,
     seconds_in: int = 0,
+    silent: range = range(0),
+    queue_blocks: int = 256,
 ) -> JournalWriter:
-    """Record `minutes` of two contracts' trades with timers four times a second; returns the journal."""
-    journal = JournalWriter(folder, SystemClock(), ledger=ledger, venue="paper")
+    """Record `minutes` of two contracts' trades with timers four times a second; returns the journal.
+
+    In the `silent` minutes nothing is written: with a queue of a few `queue_blocks` calls are dropped.
+    """
+    limits = Limits(queue_blocks=queue_blocks)
+    journal = JournalWriter(folder, SystemClock(), ledger=ledger, venue="paper", limits=limits)
     journal.start(threaded=False)
     builder = PythonBarBuilder(DEFAULT_TIMEFRAMES, SessionCalendar.shipped())
     recorded = RecordedBarBuilder(builder, journal, SETTINGS, tax_ns=400)
@@ -55,7 +62,7 @@ def record(
                     )
                 )  # fmt: skip
         recorded.on_timer(TsNs(now))
-        if now % MINUTE == 0:
+        if now % MINUTE == 0 and (now - START) // MINUTE not in silent:
             journal.pump()
     journal.pump()
     if stop:

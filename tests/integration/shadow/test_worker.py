@@ -212,6 +212,16 @@ def test_a_torn_tail_is_left_out_and_what_lies_before_it_counts(tmp_path: Path) 
     assert second["outcomes"]["MATCH"] == second["calls"] > 2 * 1000
 
 
+def test_dropped_calls_are_counted_and_comparing_resumes_at_the_next_snapshot(tmp_path: Path) -> None:
+    writer = record(tmp_path / "journal", minutes=8, silent=range(2, 6), queue_blocks=6)
+    assert writer.dropped > 0
+    assert run(tmp_path / "journal", tmp_path / "evidence.sqlite", "Twin").returncode == 0
+    twin = outcome(tmp_path / "evidence.sqlite")["twin"]
+    assert twin["outcomes"]["DROPPED"] == writer.dropped
+    assert twin["outcomes"]["MATCH"] + twin["outcomes"]["DROPPED"] == twin["calls"]
+    assert twin["operations"]["snapshot"]["MATCH"] > 3
+
+
 def test_calls_behind_the_last_snapshot_are_shown_and_not_counted_twice(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     record(journal, minutes=3, stop=False)

@@ -290,4 +290,4 @@ def test_the_writer_thread_writes_what_the_caller_hands_over(tmp_path: Path) -> 
 
 
 def test_the_tax_of_the_caller_is_measured(tmp_path: Path) -> None:
-    assert 0 < caller_tax_ns(SystemClock(), calls=500) < 100_000
+    assert 0 < caller_tax_ns(calls=500) < 100_000
