@@ -86,6 +86,21 @@ class Dispatcher:
             return Outcome("denied", intent.id, code=answer.code, message=answer.detail)
         return await self.wait(self.send(answer, lane))
 
+    async def execute_within(self, intent: Intent, lane: Lane, seconds: float) -> Outcome:
+        """The same, waiting for so many seconds of venue time at most; a slower outcome is `unknown` here.
+
+        The request goes on, and so does its settling.
+        """
+        work = asyncio.ensure_future(self.execute(intent, lane))
+        patience = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((work, patience), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            patience.cancel()
+            if not work.done():
+                work.cancel()
+        return work.result() if work.done() else Outcome("unknown", intent.id, message="no reply yet")
+
     def send(self, approved: ApprovedIntent, lane: Lane) -> asyncio.Task[Outcome] | Outcome:
         """Record and transmit at once; a denial when it cannot be recorded or the lease is not valid."""
         intent = approved.intent

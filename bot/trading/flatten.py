@@ -22,6 +22,8 @@ from bot.trading.positions import At
 from bot.trading.reader import Reader
 
 ROUND_S = 1.0
+REPLY_S = 2.0
+"""A round does not wait longer for one reply; the next read shows what became of it."""
 
 
 class FlattenResult(msgspec.Struct):
@@ -161,13 +163,14 @@ class Flattener:
         for order in orders:
             if order.status == 8 and order.parent_id is not None:
                 continue  # a suspended child ends with its parent
-            outcome = await self._dispatch.execute(
+            outcome = await self._dispatch.execute_within(
                 CancelOrder(
                     key=self._key(order.account_id, f"cancel.{order.id}"), account_id=order.account_id,
                     contract_id=order.contract_id, source="guard", order_id=order.id, reason=reason,
                     created=self._clock.now(),
                 ),
                 "safety",
+                REPLY_S,
             )  # fmt: skip
             if outcome.kind == "confirmed":
                 result.cancelled.append(order.id)
@@ -176,12 +179,13 @@ class Flattener:
 
     async def _close(self, result: FlattenResult, position: Position, reason: str) -> None:
         place = f"{position.contract_id}.{position.id}@{position.created}"
-        outcome = await self._dispatch.execute(
+        outcome = await self._dispatch.execute_within(
             ClosePosition(
                 key=self._key(position.account_id, f"close.{place}"), account_id=position.account_id,
                 contract_id=position.contract_id, source="guard", reason=reason, created=self._clock.now(),
             ),
             "safety",
+            REPLY_S,
         )  # fmt: skip
         if outcome.kind == "confirmed":
             result.closed.append(position.contract_id)

@@ -26,6 +26,7 @@ from bot.trading.reader import Reader
 
 Shield = Literal["protected", "protecting", "unprotected", "foreign", "flat"]
 RETRY_S = 0.25
+REPLY_S = 0.7
 CONFIRM_S = 0.2
 CLOSE_EVERY_S = 1.0
 ORPHAN_S = 1.0
@@ -331,7 +332,8 @@ class Watchdog:
         self._wake_at(at, self._clock.mono() + SECOND)
 
     async def _send(self, intent: Intent) -> Outcome:
-        return await self._dispatch.execute(intent, "safety")
+        """A reply that does not come must not hold up the next look: the deadline goes on."""
+        return await self._dispatch.execute_within(intent, "safety", REPLY_S)
 
     def _fresh_key(self, at: At, what: str) -> str:
         """A key that follows from the place and what is in the log, so that a restart goes on counting."""

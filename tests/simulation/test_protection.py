@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.quantities import Money
+from bot.paper.config import PaperAccount
 from bot.trading.cover import Cover
 from bot.trading.desk import Desk
 from bot.trading.polls import Poller
@@ -343,3 +345,66 @@ def test_foreign_positions_are_told_and_only_protected_on_request(locks: Path, p
         await process.stop()
 
     run(world.clock, main())
+
+
+@pytest.mark.parametrize("hub", ["hub", "no hub"])
+def test_a_stop_whose_reply_never_comes_does_not_hold_up_the_deadline(locks: Path, hub: str) -> None:
+    async def script(world: World, desk: Desk) -> None:
+        if hub == "no hub":
+            world.fault(fault="hub.lose", hub="user", seconds=60)
+        world.fault(fault="children.missing", count=1)
+        desk.act(enter(world, "drop"))
+        await world.clock.sleep(0.2)
+        world.fault(fault="drop", endpoint="place", count=1)
+        await world.clock.sleep(40.0)
+
+    for seed in range(20):
+        world, desk = play(locks, script, seed)
+        assert world.verdict()["unprotected_longest_s"] <= 5.0
+        assert world.verdict()["duplicate_orders"] == 0
+        assert working_stops(world) == abs(net(world))
+        assert desk.log.unsettled() == []
+
+
+def test_a_close_whose_reply_never_comes_is_verified_by_reading(locks: Path) -> None:
+    async def script(world: World, desk: Desk) -> None:
+        world.fault(fault="hub.lose", hub="user", seconds=60)
+        world.fault(fault="children.missing", count=1)
+        desk.act(enter(world, "drop close"))
+        await world.clock.sleep(0.2)
+        world.fault(fault="refuse", endpoint="place", code=2, text="no stops today", count=50)
+        world.fault(fault="drop", endpoint="close", count=1)
+        await world.clock.sleep(40.0)
+
+    for seed in range(20):
+        world, desk = play(locks, script, seed)
+        assert net(world) == 0
+        assert world.verdict()["duplicate_orders"] == 0
+        assert world.verdict()["unprotected_longest_s"] <= 5.0
+        assert desk.log.unsettled() == []
+
+
+def test_f030_an_account_in_the_other_bracket_mode_is_remembered_and_kept_by_the_bot(locks: Path) -> None:
+    account = PaperAccount(
+        id=ACCOUNT, name="PRAC-V2-4711-1001", balance=Money(150_000_000_000), bracket_mode="position"
+    )
+    world, witness = World(1, accounts=(account,)), Witness()
+
+    async def main() -> None:
+        process = Process(world, locks, witness, TradingSettings())
+        with process.lock_released():
+            desk = await process.start()
+            await world.clock.sleep(1.0)
+            desk.act(enter(world, "F30.0"))
+            await world.clock.sleep(2.0)
+            assert witness.codes() == ["REFUSED"]
+            assert net(world) == 0
+            desk.act(enter(world, "F30.1"))
+            await world.clock.sleep(3.0)
+            assert working_stops(world) == net(world) > 0
+            assert desk.shield(*AT) == "protected"
+            await process.stop()
+
+    run(world.clock, main())
+    assert world.verdict()["unprotected_longest_s"] <= 2.0
+    assert world.verdict()["trades"] == 0
