@@ -1,7 +1,7 @@
 //! Batch conversion of closed one-minute bars.
 
 use bot_calendar::{Bounds, Calendar, Timeframe};
-use bot_model::{Code, Failure, NEVER};
+use bot_model::{Code, Failure, NEVER, SECOND};
 
 /// A closed one-minute bar; prices in ticks, `start` in ns UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,8 @@ pub fn convert(
         match &mut open {
             Some(current) if bar.start < current.bounds.end => current.add(&bar),
             _ => {
-                let bounds = timeframe.bucket(calendar, bar.start);
+                let bounds = following(open.as_ref(), timeframe, bar.start)
+                    .unwrap_or_else(|| timeframe.bucket(calendar, bar.start));
                 converted.extend(open.replace(Converted::first(&bar, bounds, window)));
             }
         }
@@ -71,6 +72,26 @@ pub fn convert(
         converted.retain(|bar| bar.complete);
     }
     Ok(converted)
+}
+
+/// The bucket after the last one when `t` lies in it; only buckets on the epoch follow each other so.
+fn following(last: Option<&Converted>, timeframe: Timeframe, t: i64) -> Option<Bounds> {
+    let start = last.filter(|_| !timeframe.is_session_bound())?.bounds.end;
+    let end = start + i64::from(timeframe.seconds()) * SECOND;
+    (t < end).then_some(Bounds { start, end })
+}
+
+/// Bars from columns of start, open, high, low, close and volume; as many as the shortest column has.
+pub fn minutes([start, open, high, low, close, volume]: [&[i64]; 6]) -> impl Iterator<Item = Minute> {
+    let prices = open.iter().zip(high).zip(low.iter().zip(close));
+    start.iter().zip(prices).zip(volume).map(|((start, ((open, high), (low, close))), volume)| Minute {
+        start: *start,
+        open: *open,
+        high: *high,
+        low: *low,
+        close: *close,
+        volume: *volume,
+    })
 }
 
 impl Converted {

@@ -9,5 +9,5 @@ mod snapshot;
 mod symbol;
 
 pub use builder::{BarBuilder, Columns, SymbolId};
-pub use conversion::{Converted, Minute, convert};
+pub use conversion::{Converted, Minute, convert, minutes};
 pub use symbol::{Bar, Counters, Source};

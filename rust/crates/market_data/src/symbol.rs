@@ -124,21 +124,18 @@ impl Frame {
     }
 
     fn add(&mut self, totals: &Totals, source: Source, up_since: i64) {
-        match &mut self.bar {
-            Some(bar) => {
-                bar.totals.merge(totals);
-                bar.source.0 |= source.0;
-            }
-            None => {
-                let start = self.bucket.start;
-                self.bar = Some(OpenBar {
-                    bounds: self.bucket,
-                    totals: *totals,
-                    complete: up_since != NEVER && up_since <= start && self.registered <= start,
-                    source,
-                });
-            }
+        if let Some(bar) = &mut self.bar {
+            bar.totals.merge(totals);
+            bar.source.0 |= source.0;
+            return;
         }
+        let start = self.bucket.start;
+        self.bar = Some(OpenBar {
+            bounds: self.bucket,
+            totals: *totals,
+            complete: up_since != NEVER && up_since <= start && self.registered <= start,
+            source,
+        });
     }
 }
 

@@ -1,5 +1,7 @@
 //! The Python module `trading_bot_core`: convert, call, map the error. Nothing is decided here.
 
+#![expect(clippy::needless_pass_by_value, reason = "arguments of Python calls arrive by value")]
+
 mod calendar;
 mod errors;
 mod market_data;

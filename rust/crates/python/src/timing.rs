@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bot_calendar::{Bounds, Timeframe};
-use bot_market_data::{BarBuilder as Core, Columns, Minute, convert};
+use bot_market_data::{BarBuilder as Core, Columns, convert, minutes};
 use pyo3::prelude::*;
 
 use crate::calendar::Calendar;
@@ -47,22 +47,12 @@ pub(crate) fn time_conversion(
     let timeframe = Timeframe::parse(timeframe).map_err(|failure| raise(py, &failure))?;
     let [start, open, high, low, close, volume] = columns.each_ref().map(column);
     let buffers = [start?, open?, high?, low?, close?, volume?];
-    let [start, open, high, low, close, volume] = buffers.each_ref().map(slice);
-    let window = Bounds { start: start.first().copied().unwrap_or(0), end: i64::MAX };
+    let columns = buffers.each_ref().map(slice);
+    let window = Bounds { start: columns[0].first().copied().unwrap_or(0), end: i64::MAX };
     let calendar = &calendar.get().inner;
-    let minutes = || {
-        (0..start.len()).map(|i| Minute {
-            start: start[i],
-            open: open[i],
-            high: high[i],
-            low: low[i],
-            close: close[i],
-            volume: volume[i],
-        })
-    };
-    convert(calendar, minutes(), timeframe, window, false).map_err(|failure| raise(py, &failure))?;
-    let pass = || elapsed(|| convert(calendar, black_box(minutes()), timeframe, window, false));
-    Ok((0..rounds).map(|_| pass()).collect())
+    let run = || convert(calendar, minutes(black_box(columns)), timeframe, window, false);
+    run().map_err(|failure| raise(py, &failure))?;
+    Ok((0..rounds).map(|_| elapsed(run)).collect())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures; no component calls this")]
