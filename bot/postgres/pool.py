@@ -66,9 +66,10 @@ class Pool:
                 try:
                     await connection.fetchval("SELECT 1")
                 except BaseException as problem:
-                    connection.terminate()
-                    await self._pool.release(connection)
-                    if not isinstance(problem, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+                    with contextlib.suppress(asyncpg.InterfaceError):  # a lost connection frees its place itself
+                        connection.terminate()
+                        await self._pool.release(connection)
+                    if isinstance(problem, TimeoutError) or not isinstance(problem, Exception):
                         raise
                 else:
                     return connection
