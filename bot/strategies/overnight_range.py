@@ -7,53 +7,35 @@ and position are known, so a restart finds its orders again by their keys.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from datetime import time, timedelta
 from typing import Any
 
 from bot.calendar.windows import ET, wall_to_ns
 from bot.legacy.strategy_engine.indicators import atr_window
-from bot.legacy.strategy_engine.keys import StrategyKey, session_scope
+from bot.legacy.strategy_engine.keys import session_scope
 from bot.legacy.strategy_engine.layout import Reader, Writer
 from bot.legacy.strategy_engine.strategy import Seat
-from bot.model.actions import (
-    Action,
-    Alert,
-    CancelEntry,
-    CancelSymbol,
-    Enter,
-    FlattenSymbol,
-    MoveStop,
-    Note,
-)
+from bot.model.actions import Action
 from bot.model.market import Bar
-from bot.model.orders import Fill, Order, OrderType, Position
+from bot.model.orders import Fill, Order, Position
 from bot.model.quantities import Ticks, TsNs, round_away
 from bot.model.risk import RuleFigures
-from bot.model.times import MINUTE, SECOND
+from bot.model.times import SECOND
 from bot.strategies.breakeven import Breakeven
 from bot.strategies.breakout_state import SIDES, BreakoutState, Command, Side
-from bot.strategies.overnight_levels import (
-    FilterInputs,
-    Level,
-    RangeFound,
-    current_atr,
-    daily_atr,
-    filter_refusal,
-    is_near,
-    level_of,
-    overnight_range,
-    zones_of,
-)
-from bot.strategies.overnight_parameters import NAME, OvernightParameters
+from bot.strategies.overnight_levels import is_near
+from bot.strategies.overnight_orders import OvernightOrders
+from bot.strategies.overnight_parameters import OvernightParameters
 from bot.strategies.overnight_session import Session, parse_leg
+from bot.strategies.overnight_setup import OvernightSetup
+from bot.strategies.overnight_status import session_status
 
 MINUTE_DEPTH = 3000
 """One-minute bars kept: the overnight window and the close before it, over a holiday."""
 DAILY_EXTRA = 5
 SPARE_BARS = 24
 UNSEEN_READS = 2
-_SIGN = {"long": 1, "short": -1}
 _QUIET: tuple[Action, ...] = ()
 
 
@@ -64,9 +46,10 @@ class OvernightRange:
 
     def __init__(self, seat: Seat, parameters: Mapping[str, object], now: TsNs) -> None:
         self._seat = seat
-        self._contract_id = seat.contract.id
+        self._setup = OvernightSetup(seat)
+        self._orders = OvernightOrders(seat)
+        self._plain, self._next = dict(parameters), dict(parameters)
         self._p = self._typed(parameters)
-        self._next: OvernightParameters | None = None
         self._started = now
         self._known = False
         self._reconciled = False
@@ -89,19 +72,18 @@ class OvernightRange:
 
     def configure(self, parameters: Mapping[str, object]) -> None:
         """New parameters from the next session on."""
-        self._next = self._typed(parameters)
+        self._typed(parameters)
+        self._next = dict(parameters)
 
     # --- market
 
     def on_bars(self, timeframe: str, now: TsNs) -> Sequence[Action]:
         """History or a closed bar may be what the set-up waits for."""
-        if timeframe == "1m" and self._session.open_price is None:
-            opening = self._minutes().complete(self._session.open_at, self._session.open_at + MINUTE)
-            if opening:
-                self._session.open_price = opening[0].open
+        if timeframe == "1m":
+            self._setup.see_open(self._session)
         if self._session.state.phase == "WAIT":
             return self._try_setup(now)
-        self._rebuild_levels()
+        self._setup.rebuild(self._session, self._p)
         return _QUIET
 
     def evaluate(self, bar: Bar, now: TsNs) -> Sequence[Action]:  # noqa: ARG002 - it goes by prices and time
@@ -140,7 +122,7 @@ class OvernightRange:
             session.flattened = True
             actions += self._carry_out(state.flatten_time(), now)
         if now >= session.over:
-            self._p, self._next = self._next or self._p, None
+            self._plain, self._p = self._next, self._typed(self._next)
             self._session = self._new_session(now)
         return actions
 
@@ -153,7 +135,7 @@ class OvernightRange:
             return _QUIET
         session = self._session
         if scope != session.scope:
-            return [self._cancel(scope, leg, "entry of another session")] if order.working else _QUIET
+            return [self._orders.cancel(scope, leg, "entry of another session")] if order.working else _QUIET
         side, rearms = found
         session.state.adopt(side, rearms)
         if leg != session.state.leg_name(side):
@@ -173,7 +155,7 @@ class OvernightRange:
             return _QUIET
         side = found[0]
         self._session.refusals[side] = code
-        note = self._note(code, f"{leg} denied")
+        note = self._orders.note(code, f"{leg} denied")
         return [note, *self._carry_out(self._session.state.refused(side), now)]
 
     def on_fill(self, leg: str, scope: str, fill: Fill, now: TsNs) -> Sequence[Action]:
@@ -183,20 +165,8 @@ class OvernightRange:
             return _QUIET
         session = self._session
         if scope != session.scope:
-            return [
-                Alert(
-                    instance=self._seat.instance,
-                    contract_id=self._contract_id,
-                    code="STRAY_FILL",
-                    detail=f"{leg} of {scope}",
-                ),
-                CancelSymbol(
-                    instance=self._seat.instance, contract_id=self._contract_id, reason="STRAY_FILL"
-                ),
-                FlattenSymbol(
-                    instance=self._seat.instance, contract_id=self._contract_id, reason="STRAY_FILL"
-                ),
-            ]
+            stray = self._orders.alert("STRAY_FILL", f"{leg} of {scope} was filled; the position is closed")
+            return [*self._orders.sweep("stray fill"), stray]
         side, rearms = found
         session.state.adopt(side, rearms)
         if not session.count_fill(leg, fill.id, fill.size):
@@ -234,7 +204,7 @@ class OvernightRange:
         self._stopped = True
         actions = self._carry_out(self._session.state.stop(), self._started)
         if self._p.on_stop == "flatten":
-            actions += self._carry_out([Command("CANCEL_SYMBOL"), Command("FLATTEN_SYMBOL")], self._started)
+            actions += self._orders.sweep("strategy stopped")
         return actions
 
     def quiet(self) -> bool:
@@ -246,25 +216,15 @@ class OvernightRange:
 
     def status(self, now: TsNs) -> dict[str, Any]:
         """Phase, range, levels, sides and what happens next, in fixed types."""
-        session, state = self._session, self._session.state
         return {
-            "session": session.day.isoformat(),
-            "phase": state.phase,
             "known": self._known,
-            "range": None if session.found is None else _plain_range(session.found),
-            "open_price": session.open_price,
-            "atr": session.atr,
-            "daily_atr": session.daily_atr,
-            "levels": {side: _plain_level(session.levels.get(side)) for side in SIDES},
-            "refusals": {side: session.refusals.get(side) for side in SIDES},
-            "orders": {side: state.side(side) for side in SIDES},
-            "entries": {side: state.entries(side) for side in SIDES},
-            "positions": [] if not self._breakeven.size else [self._plain_position()],
-            "cutoff": session.cutoff,
+            **session_status(self._session, self._breakeven),
             "next_evaluation": self._next_evaluation(now),
         }
 
     def write(self, writer: Writer) -> None:
+        for plain in (self._plain, self._next):
+            writer.text(json.dumps(plain, sort_keys=True, default=str))
         for flag in (self._known, self._reconciled, self._stopped):
             writer.flag(flag)
         writer.i64(self._unseen)
@@ -273,6 +233,8 @@ class OvernightRange:
         self._session.write(writer)
 
     def read(self, reader: Reader) -> None:
+        self._plain, self._next = json.loads(reader.text()), json.loads(reader.text())
+        self._p = self._typed(self._plain)
         self._known, self._reconciled, self._stopped = (reader.flag() for _ in range(3))
         self._unseen = reader.i64()
         self._breakeven.read(reader)
@@ -283,9 +245,6 @@ class OvernightRange:
 
     def _typed(self, plain: Mapping[str, object]) -> OvernightParameters:
         return OvernightParameters.of(plain, self._seat.contract.root, self._seat.contract.tick)
-
-    def _minutes(self) -> Any:
-        return self._seat.market.window(self._contract_id, "1m")
 
     def _new_session(self, now: TsNs) -> Session:
         calendar, p = self._seat.calendar, self._p
@@ -333,61 +292,25 @@ class OvernightRange:
             return self._give_up("MISSED_OPEN")
         if now >= session.grace_end:
             return self._give_up(session.waits_for or "NO_OPEN_PRICE")
-        last = self._seat.market.last(self._contract_id)
+        last = self._seat.market.last(self._seat.contract.id)
         if session.open_price is None or last is None:
             return []
-        if self._history_incomplete():
+        if self._setup.waits_for_history(session, self._p):
             session.waits_for = "INCOMPLETE_BARS"
             return []
-        return self._setup(last, now)
+        session.waits_for = ""
+        return self._place(last, now)
 
-    def _history_incomplete(self) -> bool:
-        """Whether a bar that the levels depend on still waits for its replacement from history."""
-        session, p = self._session, self._p
-        if self._minutes().waiting(*session.window):
-            return True
-        bars = self._seat.market.window(self._contract_id, p.atr_timeframe)
-        needed = bars.last_complete(atr_window(p.atr_period, p.smoothing), session.open_at)
-        return bool(needed) and bool(bars.waiting(needed[0].start, session.open_at))
-
-    def _setup(self, last: Ticks, now: TsNs) -> list[Action]:
-        session, p = self._session, self._p
-        found = overnight_range(
-            self._minutes().complete(*session.window), *session.window, p.min_bars, p.edge_minutes
-        )
-        if isinstance(found, str):
-            return self._give_up(found)
-        refusal = self._measure(found)
+    def _place(self, last: Ticks, now: TsNs) -> list[Action]:
+        session = self._session
+        refusal = self._setup.measure(session, self._p, self._figures)
         if refusal is not None:
             return self._give_up(refusal)
-        for side in SIDES:
-            level = level_of(_SIGN[side], found, session.zones, session.atr, last, p)
-            if isinstance(level, str):
-                session.refusals[side] = level
-            else:
-                session.levels[side] = level
-        notes: list[Action] = [self._note("LEVELS", self._levels_text(found))]
-        notes += [self._note(code, f"{side} entry") for side, code in session.refusals.items()]
-        session.monitor_at = now + p.monitor_s * SECOND
+        self._setup.find_levels(session, self._p, last)
+        notes: list[Action] = [self._orders.note("LEVELS", self._setup.text(session))]
+        notes += [self._orders.note(code, f"{side} entry") for side, code in session.refusals.items()]
+        session.monitor_at = now + self._p.monitor_s * SECOND
         return notes + self._carry_out(session.state.levels(session.levels.keys()), now)
-
-    def _rebuild_levels(self) -> None:
-        """After a restart in a running session: the levels again from history, for re-arming and R."""
-        session, p = self._session, self._p
-        adopted = session.state.phase in ("ARMED", "LIVE") and session.found is None
-        if not adopted or session.open_price is None or self._history_incomplete():
-            return
-        found = overnight_range(
-            self._minutes().complete(*session.window), *session.window, p.min_bars, p.edge_minutes
-        )
-        if isinstance(found, str):
-            return
-        self._measure(found)
-        for side in SIDES:
-            inside = found.low if side == "long" else found.high
-            level = level_of(_SIGN[side], found, session.zones, session.atr, inside, p)
-            if isinstance(level, Level) and session.state.side(side) != "refused":
-                session.levels[side] = level
 
     def _filled(self, side: Side) -> list[Command]:
         state = self._session.state
@@ -396,43 +319,8 @@ class OvernightRange:
         state.adopt_fill(side)
         return []
 
-    def _measure(self, found: RangeFound) -> str | None:
-        """Volatility, zones and filters; the code of the filter that refuses the day."""
-        session, p, market = self._session, self._p, self._seat.market
-        window = atr_window(p.atr_period, p.smoothing)
-        bars = market.window(self._contract_id, p.atr_timeframe).last_complete(window, session.open_at)
-        session.found = found
-        session.atr = current_atr(bars, p.atr_period, p.smoothing, window)
-        start = self._seat.calendar.day_bounds(session.day)[0]
-        days = market.window(self._contract_id, "1d").complete(None, start)
-        session.daily_atr, _ = daily_atr(days, p.daily_atr_period, p.daily_atr_min_bars)
-        assert session.open_price is not None
-        session.zones = zones_of(session.open_price, session.daily_atr, p)
-        figures = self._figures
-        return filter_refusal(
-            FilterInputs(
-                range_size=found.size,
-                open=session.open_price,
-                prior_close=self._prior_close(),
-                atr=session.atr,
-                day_pnl=None if figures is None else figures.day_pnl,
-                dll=None if figures is None else figures.dll,
-                limits_known=figures is not None,
-            ),
-            p,
-        )
-
-    def _prior_close(self) -> Ticks | None:
-        """Close of the last minute bar in the half hour before the previous cash day's close."""
-        calendar = self._seat.calendar
-        day = calendar.previous_cash_day(self._session.day)
-        at = time(13, 15) if calendar.kind(day) == "half" else time(16)
-        end = wall_to_ns(day, at, ET)
-        bars = self._minutes().complete(end - 30 * MINUTE, end)
-        return bars[-1].close if bars else None
-
     def _near(self) -> list[Side]:
-        session, last = self._session, self._seat.market.last(self._contract_id)
+        session, last = self._session, self._seat.market.last(self._seat.contract.id)
         if last is None or session.found is None:
             return []
         size = session.found.size
@@ -446,17 +334,10 @@ class OvernightRange:
             return _QUIET
         wanted = step.on_price(last, trigger, self._p.breakeven_offset_ticks, now)
         if wanted is not None:
-            return [
-                MoveStop(
-                    instance=self._seat.instance,
-                    contract_id=self._contract_id,
-                    stop=wanted,
-                    reason="breakeven",
-                )
-            ]
+            return [self._orders.move_stop(wanted, "breakeven")]
         if step.progress == "failed":
             detail = f"{step.failures} attempts were not confirmed; the stop stays at {step.stop} (ticks)"
-            return [self._alert("BREAKEVEN_FAILED", detail)]
+            return [self._orders.alert("BREAKEVEN_FAILED", detail)]
         return _QUIET
 
     def _trigger(self) -> int | None:
@@ -470,87 +351,28 @@ class OvernightRange:
         self._session.state.finish()
         for side in SIDES:
             self._session.refusals[side] = code
-        return [self._note(code, f"no entries for {self._session.day}")]
+        return [self._orders.note(code, f"no entries for {self._session.day}")]
 
     def _carry_out(self, commands: Sequence[Command], now: TsNs) -> list[Action]:
-        actions: list[Action] = []
+        session, actions = self._session, list[Action]()
         for command in commands:
-            where: dict[str, Any] = {
-                "instance": self._seat.instance,
-                "contract_id": self._contract_id,
-            }
             if command.verb == "PLACE":
-                actions.append(self._enter(command.leg))
+                found = parse_leg(command.leg)
+                assert found is not None
+                level, reason = session.levels[found[0]], f"overnight range {session.day}"
+                actions.append(self._orders.enter(session.scope, command.leg, level, reason))
             elif command.verb == "CANCEL":
-                actions.append(self._cancel(self._session.scope, command.leg, "session rule"))
-            elif command.verb == "CANCEL_SYMBOL":
-                actions.append(CancelSymbol(**where, reason=self._why(now)))
-            elif command.verb == "FLATTEN_SYMBOL":
-                actions.append(FlattenSymbol(**where, reason=self._why(now)))
-            else:
-                actions.append(self._alert(command.leg, "both entries were filled; the position is closed"))
+                actions.append(self._orders.cancel(session.scope, command.leg, "session rule"))
+            elif command.verb == "CANCEL_SYMBOL":  # FLATTEN_SYMBOL always follows: a sweep is both
+                over = session.flatten_at is not None and now >= session.flatten_at
+                actions += self._orders.sweep("end of day" if over else "session rule")
+            elif command.verb == "ALERT":
+                detail = "both entries were filled; the position is closed"
+                actions.append(self._orders.alert(command.leg, detail))
         return actions
 
-    def _why(self, now: TsNs) -> str:
-        flatten = self._session.flatten_at
-        return "end of day" if flatten is not None and now >= flatten else "session rule"
-
-    def _enter(self, leg: str) -> Enter:
-        found = parse_leg(leg)
-        assert found is not None
-        level = self._session.levels[found[0]]
-        return Enter(
-            instance=self._seat.instance,
-            contract_id=self._contract_id,
-            key=self._key(self._session.scope, leg),
-            leg=leg,
-            side=level.side,
-            type=int(OrderType.STOP),
-            entry=level.entry,
-            stop_ticks=level.stop_ticks,
-            target_ticks=level.target_ticks,
-            reason=f"overnight range {self._session.day}",
-        )
-
-    def _cancel(self, scope: str, leg: str, reason: str) -> CancelEntry:
-        return CancelEntry(
-            instance=self._seat.instance,
-            contract_id=self._contract_id,
-            key=self._key(scope, leg),
-            reason=reason,
-        )
-
-    def _key(self, scope: str, leg: str) -> str:
-        return StrategyKey(self._seat.instance.account_id, NAME, self._contract_id, scope, leg).text()
-
-    def _note(self, code: str, detail: str) -> Note:
-        return Note(instance=self._seat.instance, contract_id=self._contract_id, code=code, detail=detail)
-
-    def _alert(self, code: str, detail: str) -> Alert:
-        return Alert(instance=self._seat.instance, contract_id=self._contract_id, code=code, detail=detail)
-
-    def _levels_text(self, found: RangeFound) -> str:
-        tick = self._seat.contract.tick
-        parts = [f"range {tick.format(found.low)} to {tick.format(found.high)}"]
-        parts += [
-            f"{side} {tick.format(level.entry)} stop {tick.format(level.stop)} "
-            f"target {tick.format(level.target)} ({level.target_source})"
-            for side, level in self._session.levels.items()
-        ]
-        return ", ".join(parts)
-
-    def _plain_position(self) -> dict[str, Any]:
-        step = self._breakeven
-        return {
-            "side": step.side,
-            "size": step.size,
-            "cost_ticks": step.cost_ticks,
-            "stop": step.stop,
-            "breakeven": step.progress,
-        }
-
     def _next_evaluation(self, now: TsNs) -> int | None:
-        """When a set-up or the monitor can happen next; of the next session when this one is over."""
+        """When a set-up or the monitor can happen next; the next session's open when this one is over."""
         session, state = self._session, self._session.state
         if self._stopped:
             return None
@@ -559,28 +381,4 @@ class OvernightRange:
         if state.phase == "ARMED":
             return session.monitor_at
         day = self._seat.calendar.next_cash_day(session.day)
-        return wall_to_ns(day, self._p.market_open, ET) if day - session.day < timedelta(30) else None
-
-
-def _plain_range(found: RangeFound) -> dict[str, int]:
-    return {
-        "high": found.high,
-        "low": found.low,
-        "open": found.open,
-        "close": found.close,
-        "size": found.size,
-        "bars": found.bars,
-    }
-
-
-def _plain_level(level: Level | None) -> dict[str, Any] | None:
-    if level is None:
-        return None
-    return {
-        "entry": level.entry,
-        "stop": level.stop,
-        "target": level.target,
-        "stop_ticks": level.stop_ticks,
-        "target_ticks": level.target_ticks,
-        "target_source": level.target_source,
-    }
+        return wall_to_ns(day, self._p.market_open, ET)

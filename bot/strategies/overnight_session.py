@@ -9,6 +9,7 @@ from bot.model.quantities import Ticks, TsNs
 from bot.strategies.breakout_state import SIDES, BreakoutState, Side
 from bot.strategies.overnight_levels import Level, RangeFound, Zones
 
+SIGN: dict[Side, int] = {"long": 1, "short": -1}
 MAX_FILL_IDS = 256
 """Fill ids remembered per session; an entry has at most as many fills as contracts."""
 
@@ -111,9 +112,8 @@ class Session:
             if reader.flag():
                 entry, stop_ticks, target_ticks = reader.i64s(3)
                 source = "zone" if reader.flag() else "atr"
-                sign = 1 if side == "long" else -1
                 self.levels[side] = Level(
-                    sign, Ticks(entry), stop_ticks, target_ticks, "zone" if source == "zone" else "atr"
+                    SIGN[side], Ticks(entry), stop_ticks, target_ticks, "zone" if source == "zone" else "atr"
                 )
             refusal = reader.text()
             if refusal:

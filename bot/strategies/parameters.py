@@ -138,8 +138,6 @@ def wall_time(value: object) -> time | None:
     """`HH:MM` in ET, or none for no window."""
     if value is None or str(value).lower() in ("", "none"):
         return None
-    if isinstance(value, time):
-        return value
     text = str(value)
     if len(text) != 5 or text[2] != ":" or not (text[:2] + text[3:]).isdigit():
         raise ValueError("a wall time such as 09:30")

@@ -31,7 +31,7 @@ from bot.model.market import Bar
 from bot.model.orders import Fill, Order, Position
 from bot.model.quantities import Money, Ticks, TsNs
 from bot.model.risk import RuleFigures
-from bot.model.times import MINUTE, SECOND
+from bot.model.times import MINUTE, SECOND, parse_ts
 from bot.ports import StrategyEngine
 from bot.strategies import STRATEGIES
 from tests.parity.probe import ProbeStrategy
@@ -371,6 +371,29 @@ def test_the_end_of_the_day_flattens_once_and_the_next_session_begins(make: Make
     assert (bench.row()["session"], bench.row()["phase"]) == ("2025-11-05", "WAIT")
 
 
+@pytest.mark.parametrize(
+    ("at", "session", "cutoff", "flatten"),
+    [
+        ("2025-11-04T14:00:00Z", "2025-11-04", "2025-11-04T20:30:00Z", "2025-11-04T21:05:00Z"),
+        ("2025-10-31T13:00:00Z", "2025-10-31", "2025-10-31T19:30:00Z", "2025-10-31T20:05:00Z"),
+        ("2025-11-01T12:00:00Z", "2025-11-03", "2025-11-03T20:30:00Z", "2025-11-03T21:05:00Z"),
+        ("2025-11-27T12:00:00Z", "2025-11-28", "2025-11-28T17:55:00Z", "2025-11-28T18:00:00Z"),
+    ],
+    ids=["winter", "summer", "saturday", "holiday before a half day"],
+)
+def test_f108_f111_sessions_follow_the_calendar(
+    make: Maker, at: str, session: str, cutoff: str, flatten: str
+) -> None:
+    bench = Bench(make, at=parse_ts(at))
+    row = bench.row()
+    assert (row["session"], row["cutoff"], row["flatten_at"]) == (
+        session,
+        parse_ts(cutoff),
+        parse_ts(flatten),
+    )
+    assert row["next_evaluation"] == wall_to_ns(date.fromisoformat(session), time(9, 30), ET)
+
+
 # --- breakeven
 
 
@@ -512,6 +535,42 @@ def test_stop_cancels_entries_and_is_idle_when_they_are_over(make: Maker) -> Non
     bench.order(LONG_KEY, 3)
     bench.order(SHORT_KEY, 3)
     assert bench.row()["status"] == "IDLE"
+
+
+def test_stop_may_flatten(make: Maker) -> None:
+    bench = Bench(make, on_stop="flatten").armed()
+    bench.fill(LONG_KEY)
+    assert [type(each) for each in bench.engine.stop(SEAT, bench.now)] == [CancelSymbol, FlattenSymbol]
+    assert codes(bench.engine.stop(SEAT, bench.now)) == ["NOT_ACTIVE"]
+
+
+def test_a_fill_of_another_session_is_closed_and_reported(make: Maker) -> None:
+    bench = Bench(make)
+    actions = bench.fill(LONG_KEY.replace("2025-11-04", "2025-11-03"))
+    assert [type(each) for each in actions] == [CancelSymbol, FlattenSymbol, Alert]
+    assert bench.row()["phase"] == "WAIT"
+
+
+def test_reports_that_are_not_of_a_strategy_change_nothing(make: Maker) -> None:
+    bench = Bench(make).armed()
+    before = bench.engine.digest()
+    for key in ("manual|x", "1001|overnight_range||S:2025-11-04|entry_long", "", "a|b|c|d|e"):
+        assert bench.order(key, 1) == []
+        assert bench.fill(key) == []
+    assert bench.engine.digest() == before
+
+
+def test_new_parameters_are_checked_as_a_whole_and_apply_to_the_next_session(make: Maker) -> None:
+    bench = Bench(make)
+    assert codes(bench.engine.configure(SEAT, {"offset_ticks": 4, "stop_atr": "x"}, bench.now)) == [
+        "BAD_CONFIG"
+    ]
+    assert bench.engine.configure(SEAT, {"entry_cutoff": "12:00"}, bench.now) == []
+    assert bench.row()["cutoff"] == wall_to_ns(DAY, time(15, 30), ET)
+    bench.engine.restore(bench.engine.snapshot())
+    assert bench.row()["cutoff"] == wall_to_ns(DAY, time(15, 30), ET)
+    bench.clock(CALENDAR.day_bounds(DAY)[1])
+    assert bench.row()["cutoff"] == wall_to_ns(date(2025, 11, 5), time(12), ET)
 
 
 @pytest.mark.parametrize(

@@ -266,9 +266,9 @@ class PythonStrategyEngine:
         roster.read(reader, market)
         reader.end()
         for hosted in roster.all():
-            figures = heard.figures.get(hosted.instance.account_id)
-            for post in hosted.posts.values() if figures is not None else ():
-                post.strategy.on_risk(figures, TsNs(hosted.started))
+            for post in hosted.posts.values():
+                if (figures := heard.figures.get(hosted.instance.account_id)) is not None:
+                    post.strategy.on_risk(figures, TsNs(hosted.started))
         self._market, self._heard, self._roster = market, heard, roster
 
     def digest(self) -> int:
