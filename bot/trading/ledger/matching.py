@@ -1,144 +1,14 @@
-"""Fills to trades: first in, first out, with costs divided exactly (strategies.md §14).
-
-Everything is an integer; prices in ticks, money in micro-dollars. Books are per account and contract;
-expiries are never pooled. Sides are those of the wire: 0 buy, 1 sell.
-"""
+"""First in, first out: fills to trades, with costs divided exactly (strategies.md §14.1 to §14.5)."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Literal
 
-import msgspec
-
 from bot.model.errors import BotError, UnknownSymbol
-from bot.model.orders import Fill
 from bot.model.quantities import Money, Ticks, TsNs, gross_profit
-
-
-class LedgerFill(msgspec.Struct, frozen=True):
-    """A half-turn; `costs` = fees + commissions, `strategy` that of its order."""
-
-    id: int
-    ts: TsNs
-    contract_id: str
-    side: int
-    size: int
-    price: Ticks
-    costs: Money
-    order_id: int
-    strategy: str | None = None
-    voided: bool = False
-    account_id: int = 0
-
-    @classmethod
-    def of(cls, fill: Fill, strategy: str | None = None) -> LedgerFill:
-        """A venue fill and the strategy of its order."""
-        return cls(
-            fill.id, fill.ts, fill.contract_id, fill.side, fill.size, fill.price,
-            Money(fill.fees + fill.commissions), fill.order_id, strategy, fill.voided, fill.account_id,
-        )  # fmt: skip
-
-
-class OpeningLot(msgspec.Struct, frozen=True):
-    """A position carried into the window; `approximate` when its price came from an average."""
-
-    contract_id: str
-    side: int
-    size: int
-    price: Ticks
-    ts: TsNs
-    order_id: int
-    approximate: bool = False
-    strategy: str | None = None
-    account_id: int = 0
-
-
-class RoundTrip(msgspec.Struct, frozen=True):
-    """All matches of one entry order with one exit order. `side` +1 long, -1 short; sums of price x size."""
-
-    account_id: int
-    contract_id: str
-    side: int
-    size: int
-    entry_ticks: int
-    exit_ticks: int
-    gross: Money
-    costs: Money
-    entry_ts: TsNs
-    exit_ts: TsNs
-    entry_order: int
-    exit_order: int
-    strategy: str | None
-    approximate: bool
-
-    @property
-    def net(self) -> Money:
-        return Money(self.gross - self.costs)
-
-
-class OpenLot(msgspec.Struct, frozen=True):
-    """What is still open of one entry; `costs` not yet borne by a trade."""
-
-    account_id: int
-    contract_id: str
-    side: int
-    size: int
-    price: Ticks
-    order_id: int
-    costs: Money
-
-
-class Flat(msgspec.Struct, frozen=True):
-    """The sum of gross of a contract from one flat instant to the next, for comparison with the venue's."""
-
-    account_id: int
-    contract_id: str
-    ts: TsNs
-    gross: Money
-    fills: tuple[int, ...]
-
-
-class Books(msgspec.Struct, frozen=True):
-    """The outcome: trades by exit time, exit order, entry order; lots by contract; flat stretches in order."""
-
-    trades: tuple[RoundTrip, ...]
-    open_lots: tuple[OpenLot, ...]
-    flats: tuple[Flat, ...]
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A flat stretch whose gross is not what the venue says."""
-
-    account_id: int
-    contract_id: str
-    ts: TsNs
-    ours: Money
-    venue: Money
-
-
-class Statistics(msgspec.Struct, frozen=True):
-    """Figures over trades that are not approximate. All exist for empty input; None = divisor 0 or no such trade."""
-
-    trades: int
-    wins: int
-    losses: int
-    break_even: int
-    gross: Money
-    costs: Money
-    net: Money
-    sum_wins: Money
-    sum_losses: Money
-    best: Money | None
-    worst: Money | None
-    win_rate: float | None
-    avg_win: float | None
-    avg_loss: float | None
-    profit_factor: float | None
-    max_drawdown: Money
-    day_net: dict[date, Money]
+from bot.trading.ledger.rows import Books, Flat, LedgerFill, OpeningLot, OpenLot, RoundTrip
 
 
 class UnknownOpening(BotError):
@@ -275,58 +145,6 @@ def match(
     )  # fmt: skip
 
 
-def differences(books: Books, fills: Iterable[Fill]) -> list[Difference]:
-    """Flat stretches whose gross differs from the venue's own sum of profit over its non-voided rows.
-
-    A fill that closes one stretch and opens the next is in both, with its profit in the first.
-    """
-    results = {(fill.account_id, fill.id): fill.pnl or 0 for fill in fills if not fill.voided}
-    counted: set[tuple[int, int]] = set()
-    found = []
-    for flat in books.flats:
-        keys = {(flat.account_id, id_) for id_ in flat.fills} - counted
-        counted |= keys
-        venue = Money(sum(results.get(key, 0) for key in keys))
-        if venue != flat.gross:
-            found.append(Difference(flat.account_id, flat.contract_id, flat.ts, flat.gross, venue))
-    return found
-
-
-def statistics(trades: Iterable[RoundTrip], risk_day: Callable[[int], date]) -> Statistics:
-    """Figures of trades given in ledger order; days by `risk_day` of the exit."""
-    sure = [trade for trade in trades if not trade.approximate]
-    nets = [trade.net for trade in sure]
-    wins = [net for net in nets if net > 0]
-    losses = [net for net in nets if net < 0]
-    day_net: dict[date, Money] = {}
-    running = peak = drawdown = 0
-    for trade in sure:
-        running += trade.net
-        peak = max(peak, running)
-        drawdown = max(drawdown, peak - running)
-        day = risk_day(trade.exit_ts)
-        day_net[day] = Money(day_net.get(day, 0) + trade.net)
-    return Statistics(
-        trades=len(sure),
-        wins=len(wins),
-        losses=len(losses),
-        break_even=len(nets) - len(wins) - len(losses),
-        gross=Money(sum(trade.gross for trade in sure)),
-        costs=Money(sum(trade.costs for trade in sure)),
-        net=Money(sum(nets)),
-        sum_wins=Money(sum(wins)),
-        sum_losses=Money(sum(losses)),
-        best=max(wins, default=None),
-        worst=min(losses, default=None),
-        win_rate=_ratio(len(wins), len(sure)),
-        avg_win=_ratio(sum(wins), len(wins)),
-        avg_loss=_ratio(sum(losses), len(losses)),
-        profit_factor=_ratio(sum(wins), -sum(losses)),
-        max_drawdown=Money(drawdown),
-        day_net=day_net,
-    )
-
-
 def tick_values(contracts: Mapping[str, int]) -> Callable[[str], int]:
     """A lookup in a mapping that raises UnknownSymbol."""
 
@@ -384,7 +202,3 @@ def _proven(books: Mapping[_Key, deque[_Lot]], positions: Mapping[tuple[int, str
                 f"position of account {key[0]} in {key[1]}", expected=f"{positions.get(key, 0)} after the last fill",
                 seen=ours, do="load fills further back, or give the lots that were carried in",
             )  # fmt: skip
-
-
-def _ratio(numerator: int, denominator: int) -> float | None:
-    return numerator / denominator if denominator else None
