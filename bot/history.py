@@ -6,11 +6,17 @@ which hold the same prints and cost one request instead of two pages of minutes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
 
 from bot.calendar.sessions import SessionCalendar
 from bot.calendar.timeframes import parse_timeframe
 from bot.clock import Clock
+from bot.model.actions import Action
+from bot.model.errors import BotError
 from bot.model.market import Bar, ConvertedBar, MinuteBar
 from bot.model.quantities import TsNs
 from bot.model.times import HOUR, MINUTE, SECOND
@@ -19,6 +25,8 @@ from bot.ports import BarConverter, VenueRest
 PAGE = 20_000
 MAX_PAGES = 5
 DAY = 24 * HOUR
+
+log = structlog.get_logger(__name__)
 
 
 class HistoryLoader:
@@ -75,6 +83,67 @@ class HistoryLoader:
             until = page[0].start
         merged = {bar.start: bar for page in pages for bar in page}
         return [merged[at] for at in sorted(merged)]
+
+
+class HistoryEngine(Protocol):
+    """What the engine tells of the bars it needs."""
+
+    def windows_wanted(self) -> list[tuple[str, str, int]]: ...
+
+    def history_wanted(self) -> list[tuple[str, str, TsNs, TsNs]]: ...
+
+    def on_history(
+        self, contract_id: str, timeframe: str, bars: Sequence[Bar], now: TsNs
+    ) -> list[Action]: ...
+
+
+class HistoryGaps:
+    """Loads what the engine wants at start, then replaces bars that the feed did not cover whole.
+
+    A gap is asked for again after 1, 2, 4 … 30 s of venue time, as long as the engine wants it.
+    """
+
+    def __init__(
+        self,
+        engine: HistoryEngine,
+        loader: HistoryLoader,
+        clock: Clock,
+        act: Callable[[Sequence[Action]], None],
+    ) -> None:
+        self._engine, self._loader, self._clock, self._act = engine, loader, clock, act
+        self._tried: dict[tuple[str, str, TsNs], tuple[int, int]] = {}
+
+    async def load(self) -> None:
+        """The windows of all running instances. Raises as HistoryLoader.series."""
+        await asyncio.gather(*(self._window(*wanted) for wanted in self._engine.windows_wanted()))
+
+    async def run(self) -> None:
+        """Once a second of venue time, until cancelled."""
+        while True:
+            await self._clock.sleep(1.0)
+            wanted = self._engine.history_wanted()
+            due = {(contract_id, frame, start): end for contract_id, frame, start, end in wanted}
+            self._tried = {gap: tried for gap, tried in self._tried.items() if gap in due}
+            for gap, end in due.items():
+                await self._try(gap, end)
+
+    async def _window(self, contract_id: str, timeframe: str, count: int) -> None:
+        bars = await self._loader.newest(contract_id, timeframe, count)
+        self._act(self._engine.on_history(contract_id, timeframe, bars, self._clock.now()))
+
+    async def _try(self, gap: tuple[str, str, TsNs], end: TsNs) -> None:
+        now = self._clock.now()
+        count, again = self._tried.get(gap, (0, 0))
+        if end > now or now < again:
+            return
+        self._tried[gap] = count + 1, now + min(2**count, 30) * SECOND
+        contract_id, timeframe, start = gap
+        try:
+            bars = await self._loader.series(contract_id, timeframe, start, end)
+        except BotError as problem:
+            log.warning("history.gap", contract=contract_id, timeframe=timeframe, problem=str(problem))
+            return
+        self._act(self._engine.on_history(contract_id, timeframe, bars, self._clock.now()))
 
 
 def closed_bar(contract_id: str, timeframe: str, bar: MinuteBar | ConvertedBar, end: TsNs) -> Bar:

@@ -27,9 +27,9 @@ from bot.model.events import (
     Traded,
     Undecodable,
 )
-from bot.model.market import Bar, Quote
+from bot.model.market import Bar
 from bot.model.quantities import TsNs
-from bot.model.times import MILLISECOND, MINUTE, SECOND
+from bot.model.times import MINUTE, SECOND
 from bot.ports import BarBuilder, StrategyEngine, StreamProcessor
 
 TIMER_S = 0.25
@@ -50,7 +50,7 @@ class Desk(Protocol):
 
 
 class Pipeline:
-    """Feeds the components in order. `quotes` is the shared picture of merged quotes by contract."""
+    """Feeds the components in order."""
 
     def __init__(
         self, clock: Clock, processor: StreamProcessor, bars: BarBuilder, engine: StrategyEngine, desk: Desk,
@@ -59,7 +59,6 @@ class Pipeline:
         self._clock, self._processor, self._bars = clock, processor, bars
         self._engine, self._desk = engine, desk
         self._contracts = sorted(contracts, key=str.encode)
-        self.quotes: dict[str, Quote] = {}
         self.closed_bars: Counter[str] = Counter()
         self.events: Counter[str] = Counter(dict.fromkeys(_EVENT_NAMES.values(), 0))
         self.records = 0
@@ -136,8 +135,8 @@ class Pipeline:
                 self.act(self._engine.on_forming(bar, now))
 
     def _on_quote(self, event: QuoteChanged, received: TsNs) -> None:
+        self._desk.on_event(event)
         quote = event.quote
-        self.quotes[quote.contract_id] = quote
         if not event.last_changed:
             return
         if received - self._last_trade.get(quote.contract_id, 0) >= QUOTE_FALLBACK_NS:
@@ -153,7 +152,3 @@ class Pipeline:
                 listener(bar)
             self.act(self._engine.on_bar(bar, now))
 
-
-def age_ms(quote: Quote | None, now: int) -> int | None:
-    """Milliseconds since the newest update of a quote, None before the first."""
-    return None if quote is None else max(0, (now - quote.received) // MILLISECOND)

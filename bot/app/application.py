@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -19,7 +19,7 @@ from bot.calendar.sessions import SessionCalendar
 from bot.clock import monotonic_ns
 from bot.config.settings import Settings
 from bot.gateway.hubs import HubConnection, Topic
-from bot.history import HistoryLoader
+from bot.history import HistoryGaps, HistoryLoader
 from bot.legacy.market_data import PythonBarConverter
 from bot.legacy.order_execution import PythonOrderExecution
 from bot.legacy.strategy_engine.engine import PythonStrategyEngine
@@ -51,14 +51,17 @@ T = TypeVar("T")
 
 
 class Application:
-    """`start`, then `wait`, then `stop`. `make_worker` hands the shadow in; None = no shadow."""
+    """`start`, then `wait`, then `stop`. `make_worker` hands the shadow in, None = no shadow; `secret` is told
+    texts that no log may hold."""
 
     def __init__(
         self, settings: Settings, make_worker: WorkerFactory | None = None, *, serve: bool = True,
         trade: bool = True,
+        secret: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.settings, self.state = settings, settings.state_folder
         self._make_worker, self._serve, self._trade = make_worker, serve, trade
+        self._secret = secret
         self.calendar = SessionCalendar.shipped()
         self.steps: list[tuple[str, float]] = []
         self.stopping = asyncio.Event()
@@ -93,6 +96,8 @@ class Application:
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.venue = await self._step("login", connect(self.settings))
         self._closing.push_async_callback(self.venue.close)
+        self._secret((await self.venue.session.token()).text)
+        self.venue.session.listeners.append(lambda token: self._secret(token.text))
         accounts = await self._step("accounts", self.venue.rest.accounts())
         self.account = choose_account(accounts, self.settings.accounts.default)
         lock = AccountLock.acquire(self.venue.user, self.account.id)
@@ -223,16 +228,15 @@ class Application:
         self.desk.intake.tell_positions(self.account.id)
 
     async def _load_history(self) -> None:
-        clock = self.venue.clock
-        loader = HistoryLoader(
-            self.venue.rest, PythonBarConverter(self.calendar), self.calendar, clock,
-            lambda contract, frame, bars: self.storage.outbox.keep("upsert_bars", (contract, frame, bars)),
+        self._gaps = HistoryGaps(
+            self.engine, HistoryLoader(
+                self.venue.rest, PythonBarConverter(self.calendar), self.calendar, self.venue.clock,
+                lambda contract, frame, bars: self.storage.outbox.keep("upsert_bars", (contract, frame, bars)),
+            ),
+            self.venue.clock, self.pipeline.act,
         )  # fmt: skip
-        await asyncio.gather(*(self._load(loader, *wanted) for wanted in self.engine.windows_wanted()))
-
-    async def _load(self, loader: HistoryLoader, contract_id: str, timeframe: str, count: int) -> None:
-        bars = await loader.newest(contract_id, timeframe, count)
-        self.pipeline.act(self.engine.on_history(contract_id, timeframe, bars, self.venue.clock.now()))
+        await self._gaps.load()
+        self._own(self._gaps.run(), "history gaps")
 
     async def _start_api(self) -> None:
         token = self.settings.server.token

@@ -9,13 +9,15 @@ import msgspec
 
 from bot import __version__
 from bot.accelerated import registry
-from bot.app.views import account_view, order_view, position_view, quote_view, stamp
+from bot.app.views import account_view, order_view, position_view, quote_view, stamp, trade_view
 from bot.migration.stages import EFFECTS, Flag
 from bot.model.errors import AccountError, BadField
 from bot.model.quantities import exact_money
 from bot.model.risk import TradingState
 from bot.model.times import SECOND
 from bot.servers.api import Operations
+from bot.trading.desk import Desk
+from bot.trading.ledger import LedgerFill, UnknownOpening, match, tick_values
 
 if TYPE_CHECKING:
     from bot.app.application import Application
@@ -68,7 +70,7 @@ class BotOperations(Operations):
             "records": app.pipeline.records, "events": dict(app.pipeline.events),
             "bars": dict(app.pipeline.closed_bars), "frame": app.pipeline.frame_ns.summary(),
             "positions": self.positions(None)["items"], "orders": self.orders(None, everything=False)["items"],
-            "fills": self._fills(), "unprotected_longest_s": app.desk.watchdog.longest_unprotected_ns / SECOND,
+            "fills": self._fills(), "trades": self._trades(), "unprotected_longest_s": app.desk.watchdog.longest_unprotected_ns / SECOND,
             "unknown_intents": len(app.desk.log.unsettled()),
             "strategies": app.engine.status(now),
             "notices": [msgspec.to_builtins(notice) for notice in list(app.desk.notices)[-20:]],
@@ -113,29 +115,35 @@ class BotOperations(Operations):
             raise BadField("flag", expected="{stage, candidates, slice}", seen=str(problem)) from problem
         row = self._app.migration.flags.set(
             component, flag, who=str(change.get("who", "api")), reason=str(change.get("reason", "")),
-            override=change.get("override") is True, builds={"rust": registry.core_build().source_hash or "absent"},
+            override=change.get("override") is True, builds={"rust": str(registry.core_build().info.get("source_hash", "absent"))},
         )  # fmt: skip
         self._app.migration.register.poll()
         built: dict[str, Any] = msgspec.to_builtins(row)
         return built
 
-    async def flatten(self, account_id: int | None, symbol: str | None, *, halt: bool) -> dict[str, Any]:
+    async def flatten(
+        self, account_id: int | None, symbol: str | None, *, halt: bool, allow_live: bool = False
+    ) -> dict[str, Any]:
         app, id_ = self._app, self._account(account_id)
         contract_id = app.venue.contracts.resolve(symbol).id if symbol else None
         if halt:
             await app.desk.set_state("HALTED", "flatten --halt", "operator", id_)
-        result: dict[str, Any] = msgspec.to_builtins(await app.desk.flatten(id_, contract_id))
+        result: dict[str, Any] = msgspec.to_builtins(
+            await app.desk.flatten(id_, contract_id, allow_live=allow_live)
+        )
         return result
 
     async def set_trading_state(self, state: str, reason: str, scope: str) -> dict[str, Any]:
-        wanted = msgspec.convert(state, TradingState) if state in get_args(TradingState) else None
+        wanted: TradingState | None = next(
+            (known for known in get_args(TradingState) if known == state), None
+        )
         if wanted is None:
             raise BadField("state", expected="ACTIVE, REDUCING or HALTED", seen=state)
         if not reason:
             raise BadField("reason", expected="why, in a few words", seen="")
         app = self._app
         await app.desk.set_state(
-            state, reason, "operator", None if scope == "global" else self._account(None)
+            wanted, reason, "operator", None if scope == "global" else self._account(None)
         )
         now_state, now_reason = app.desk.halts.effective(app.account.id)
         return {"state": now_state, "reason": now_reason}
@@ -168,6 +176,19 @@ class BotOperations(Operations):
             reasons.append(app.migration.register.alarm)
         return reasons
 
+    def _trades(self) -> list[dict[str, Any]]:
+        desk = self._app.desk
+        values = {id_: contract.tick_value for id_, contract in desk.picture.contracts.items()}
+        fills = [
+            LedgerFill.of(fill, order_strategy(desk, fill.order_id)) for fill in desk.picture.fills.all()
+            if fill.account_id == self._app.account.id
+        ]  # fmt: skip
+        try:
+            books = match(fills, tick_values(values))
+        except UnknownOpening as problem:
+            return [{"error": str(problem)}]
+        return [trade_view(trade, desk.picture.contracts.get(trade.contract_id)) for trade in books.trades]
+
     def _fills(self) -> list[dict[str, Any]]:
         contracts = self._app.desk.picture.contracts
         return [
@@ -181,3 +202,9 @@ class BotOperations(Operations):
             for fill in self._app.desk.picture.fills.all()[-50:]
             if fill.contract_id in contracts
         ]  # fmt: skip
+
+
+def order_strategy(desk: Desk, order_id: int) -> str | None:
+    """Whose order it was, None for a foreign one."""
+    order = desk.picture.orders.get(order_id)
+    return None if order is None else desk.picture.orders.strategy(order)

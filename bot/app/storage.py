@@ -11,7 +11,7 @@ from bot.clock import Clock
 from bot.config.settings import Settings
 from bot.legacy.database.outbox import Alarm, Outbox
 from bot.legacy.database.store import PythonStore
-from bot.postgres.pool import open_pool
+from bot.postgres.pool import Pool, open_pool
 from bot.postgres.server import EmbeddedPostgres
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,7 @@ class Storage:
         self._settings, self._clock, self._alarm = settings, clock, alarm
         self._server = None if settings.database.mode == "external" else EmbeddedPostgres(folder / "postgres")
         self._tasks: list[asyncio.Task[None]] = []
+        self._pool: Pool | None = None
         self.store: PythonStore
         self.outbox: Outbox
         self.schema = 0
@@ -37,7 +38,8 @@ class Storage:
         """Start or find the server, migrate, begin to write behind. Raises StoreUnavailable, StoreCorrupt."""
         external = self._settings.database_dsn()
         dsn = external.reveal() if external is not None else await self._embedded()
-        self.store = PythonStore(await open_pool(dsn), self._clock)
+        self._pool = await open_pool(dsn)
+        self.store = PythonStore(self._pool, self._clock)
         await self.store.open()
         self.schema = await self.store.migrate()
         self.outbox = Outbox(self.store, self._clock, self._alarm, grace_s=self._settings.database.grace)
@@ -54,6 +56,8 @@ class Storage:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if hasattr(self, "store"):
             await self.store.close()
+        if self._pool is not None:
+            await self._pool.close()
         if self._server is not None:
             await self._server.stop()
 

@@ -11,6 +11,7 @@ from bot.model.quantities import exact_money, unrealised
 from bot.model.times import MILLISECOND, format_ts
 from bot.risk.profile import is_practice, program_and_size
 from bot.trading.desk import Desk
+from bot.trading.ledger import RoundTrip
 from bot.trading.orders import kind_of, strategy_of
 
 _TYPES = {1: "limit", 2: "market", 3: "stop_limit", 4: "stop", 5: "trailing", 6: "join", 7: "join"}
@@ -60,6 +61,17 @@ def position_view(desk: Desk, position: Position, now: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def venue_position_view(position: Position, contract: Contract | None) -> dict[str, Any]:
+    """A position as the venue alone tells it: no mark, no shield, no owner."""
+    return {
+        "id": str(position.id), "account_id": str(position.account_id), "contract_id": position.contract_id,
+        "symbol": contract.root if contract else None, "side": "LONG" if position.net > 0 else "SHORT",
+        "quantity": position.size, "entry_price": position.average, "current_price": None, "mark_source": None,
+        "mark_age_ms": None, "unrealized_pnl": None, "stop_loss": None, "take_profit": None, "shield": "unknown",
+        "strategy": None, "legs": [], "opened_at": stamp(position.created),
+    }  # fmt: skip
+
+
 def order_view(order: Order, contract: Contract | None) -> dict[str, Any]:
     ours = strategy_of(order.tag)
     return {
@@ -71,6 +83,20 @@ def order_view(order: Order, contract: Contract | None) -> dict[str, Any]:
         "tag": order.tag, "kind": kind_of(order.tag), "strategy": ours, "owner": "bot" if ours else "foreign",
         "parent_id": None if order.parent_id is None else str(order.parent_id), "filled_price": order.average,
         "created_at": stamp(order.created), "updated_at": stamp(order.updated),
+    }  # fmt: skip
+
+
+def trade_view(trade: RoundTrip, contract: Contract | None) -> dict[str, Any]:
+    """A round trip; prices are averages in exact decimals of the grid where they fall on it."""
+    entry, exit_ = (sum_ticks // trade.size for sum_ticks in (trade.entry_ticks, trade.exit_ticks))
+    return {
+        "id": f"{trade.entry_order}-{trade.exit_order}", "account_id": str(trade.account_id),
+        "contract_id": trade.contract_id, "symbol": contract.root if contract else None,
+        "side": "LONG" if trade.side > 0 else "SHORT", "quantity": trade.size, "entry_price": price(contract, entry),
+        "exit_price": price(contract, exit_), "entry_time": stamp(trade.entry_ts), "exit_time": stamp(trade.exit_ts),
+        "gross_pnl": exact_money(trade.gross), "costs": exact_money(trade.costs), "net_pnl": exact_money(trade.net),
+        "strategy": trade.strategy, "entry_order_id": str(trade.entry_order), "exit_order_id": str(trade.exit_order),
+        "approximate": trade.approximate,
     }  # fmt: skip
 
 

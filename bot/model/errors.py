@@ -64,6 +64,13 @@ class UnknownSymbol(BotError):
     exit_code = 13
 
 
+class UsageError(BotError):
+    """A command that cannot be carried out as it was given."""
+
+    code = "USAGE"
+    exit_code = 2
+
+
 class ConfigError(BotError):
     """Configuration that cannot be used; nothing was started."""
 

@@ -1,0 +1,52 @@
+"""`bot paper`: the paper gateway as a process."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from bot.calendar.windows import ET, wall_to_ns
+from bot.model.errors import BadField, ConfigError
+from bot.model.instruments import instrument
+from bot.paper.config import PaperConfig
+from bot.paper.server import run
+
+DEFAULT_START = "2025-11-04T09:28:00"
+
+
+async def serve(
+    *, port: int, control_port: int, start: str, rate: float, seed: int, density: str, roots: str, scenario: str,
+    tape: Path | None, username: str, api_key: str, folder: Path,
+) -> int:  # fmt: skip
+    """Serve until interrupted. Raises ConfigError for options that make no sense."""
+    if not 1.0 <= rate <= 60.0:
+        raise ConfigError("--rate", expected="1 to 60 venue seconds per real second", seen=rate)
+    symbols = tuple(dict.fromkeys(root.strip().upper() for root in roots.split(",") if root.strip()))
+    for root in symbols:
+        instrument(root)
+    plain = {
+        "start_ns": start_of(start), "rate": rate, "seed": seed, "density": density, "roots": symbols,
+        "scenario": scenario, "tape": None if tape is None else str(tape), "username": username, "api_key": api_key,
+        "state_dir": str(folder), "port": port, "control_port": control_port,
+    }  # fmt: skip
+    try:
+        config = msgspec.convert(plain, PaperConfig)
+    except msgspec.ValidationError as problem:
+        raise ConfigError(
+            "paper gateway", expected="options as `bot paper --help` lists them", seen=str(problem)
+        ) from problem
+    await run(config)
+    return 0
+
+
+def start_of(text: str) -> int:
+    """New York wall time such as 2025-11-04T09:28:00 to nanoseconds UTC. Raises BadField."""
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise BadField(
+            "--start", expected="New York wall time such as 2025-11-04T09:28:00", seen=text
+        ) from problem
+    return wall_to_ns(wall.date(), wall.time(), ET)
