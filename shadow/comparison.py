@@ -11,23 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from bot.calendar.sessions import SessionCalendar
 from bot.latency import Histogram
 from bot.migration.records import BarBlock, Call, Failure, SegmentHead, Snapshot, bar_calls
-from bot.model.bar_state import NEVER, decode
-from bot.model.errors import BotError
-from bot.model.times import MINUTE
 from shadow.candidates import Candidate
-from shadow.compare.market_data import compare_states, critical
+from shadow.compare.market_data import compare_states
+from shadow.connected import ConnectedMinutes
 from shadow.episodes import Episode, EpisodeTracker
-from shadow.evidence import Commit, Evidence, Fault, LaneSpan
-from shadow.fixtures import bisect, save
+from shadow.evidence import Commit, Evidence, LaneSpan
+from shadow.findings import Findings
 from shadow.lane import Lane
 from shadow.latency import COLD_CALLS
 from shadow.marker import Marker
-from shadow.outcomes import FAULTS, Difference, checked, signature
+from shadow.outcomes import FAULTS, Difference, checked
 from shadow.reader import Entry, Place
 from shadow.verdict import Result, verdict
 
@@ -44,8 +40,9 @@ class Comparison:
         self, evidence: Evidence, calendar: SessionCalendar, control: Candidate, candidates: Sequence[Candidate],
         marker: Marker, fixtures: Path, mono: Callable[[], int], host_now: Callable[[], int],
     ) -> None:  # fmt: skip
-        self._evidence, self._calendar, self._marker = evidence, calendar, marker
-        self._fixtures, self._host_now = fixtures, host_now
+        self._evidence, self._marker, self._host_now = evidence, marker, host_now
+        self._connected = ConnectedMinutes(calendar)
+        self._findings = Findings(control, marker, fixtures)
         self._control = Lane(control, mono)
         self._lanes = [Lane(candidate, mono) for candidate in candidates]
         self._all = [self._control, *self._lanes]
@@ -67,9 +64,7 @@ class Comparison:
         self._place = Place()
         self._segment = ""
         self._unreadable = False
-        self._up: set[str] = set()
         self._stats: dict[str, int] = {}
-        self._saved: set[str] = set()
         self._start: Snapshot | None = None
         self._begin_span()
 
@@ -105,7 +100,7 @@ class Comparison:
         self._run = run
         self._committed = self._evidence.committed(run.run)
         self._next = self._committed or None
-        self._up = set()
+        self._connected.lost()
         for lane in self._all:
             lane.state = "waiting"
         self._start = None
@@ -151,7 +146,7 @@ class Comparison:
             self._span_calls.append(call)
         self._tracker.feed(call)
         closed = self._tracker.closed(call)
-        self._connected(call)
+        self._connected.feed(call)
         if call.op == "on_columns" and call.failure is not None:
             self._everyone(call.op, "UNCOMPARABLE")
             return
@@ -215,46 +210,16 @@ class Comparison:
             ):  # fmt: skip
                 span.latencies.setdefault((who, call.op, phase), Histogram()).add(ns)
 
-    def _fault(
-        self, lane: Lane, op: str, seq: int, outcome: str, difference: Difference, *, bisected: bool = True
-    ) -> None:
+    def _fault(self, lane: Lane, op: str, seq: int, outcome: str, difference: Difference) -> None:
         span = self._spans[lane.name]
         lane.state = "diverged"
         span.counts[op, outcome] += 1
-        name = signature(op, difference)
-        fixture = (
-            self._bisect(lane, name, difference, span)
-            if bisected and outcome not in ("PANIC", "TIMEOUT")
-            else ""
-        )
         span.faults.append(
-            Fault(
-                outcome=outcome, signature=name, difference=difference, op=op, seq=seq,
-                critical=critical(difference) or outcome in ("PANIC", "TIMEOUT"), digest=self._tracker.digest(name),
-                stratum="difference", start=0, fixture=fixture,
+            self._findings.fault(
+                lane.candidate, self._start, self._span_calls, span, self._tracker, self._run_id,
+                op=op, seq=seq, outcome=outcome, difference=difference,
             )
         )  # fmt: skip
-
-    def _bisect(self, lane: Lane, name: str, difference: Difference, span: LaneSpan) -> str:
-        if self._start is None or (lane.name + name) in self._saved:
-            return ""
-        self._saved.add(lane.name + name)
-        self._marker.set(lane.name, self._run_id, -1)
-        found = bisect(
-            self._start.settings, self._start.state, self._span_calls, self._control.candidate, lane.candidate
-        )
-        self._marker.clear()
-        if found is None:
-            return ""
-        first = self._span_calls[found.index].seq
-        span.episodes = [episode for episode in span.episodes if episode.seq < first]
-        meta = {
-            "signature": name, "difference": msgspec.to_builtins(difference),
-            "first": msgspec.to_builtins(found.difference), "seq": first, "run": self._run_id,
-            "candidate": lane.name, "build": lane.candidate.build, "authority_build": self._build,
-        }  # fmt: skip
-        fixture = msgspec.structs.replace(found.fixture, meta=meta)
-        return save(self._fixtures, f"{lane.name} {name}", fixture)
 
     # --- snapshots ---
 
@@ -271,16 +236,17 @@ class Comparison:
             if lane.name in self._aside:
                 counts["snapshot", "SKIPPED"] += 1
                 continue
-            diverged = lane.state == "diverged"
-            differences = self._check(lane, snapshot)
-            if diverged:
+            if lane.state == "diverged":
                 counts["snapshot", "DIVERGED"] += 1
-            elif not differences:
+                continue
+            differences = self._check(lane, snapshot)
+            if not differences:
                 counts["snapshot", "MATCH"] += 1
             elif sound:
                 self._fault(lane, "snapshot", snapshot.seq, "MISMATCH", differences[0])
             else:
                 counts["snapshot", "NOISE"] += 1
+                lane.state = "diverged"
         for lane in self._all:
             if lane.state != "following" or lane is self._control:
                 self._restore(lane, snapshot)
@@ -296,11 +262,7 @@ class Comparison:
                 )
             ]
         if lane.state != "following":
-            return (
-                []
-                if lane is not self._control
-                else [Difference("value", "state", "equal", "diverged before")]
-            )
+            return [Difference("value", "state", "equal", "diverged before")]
         self._marker.set(lane.name, self._run_id, snapshot.seq)
         state = lane.snapshot()
         self._marker.clear()
@@ -318,10 +280,10 @@ class Comparison:
         self._calls = 0
         self._spans = {lane.name: LaneSpan() for lane in self._all}
         self._span_calls: list[Call] = []
-        self._minutes: set[tuple[str, int]] = set()
+        self._connected.minutes.clear()
         if snapshot is not None:
             self._start = snapshot
-            self._up = {s.contract_id for s in decode(snapshot.state).symbols if s.up_since != NEVER}
+            self._connected.restore(snapshot.state)
 
     def _commit(self, *, tail: bool = False) -> None:
         assert self._run is not None
@@ -331,7 +293,7 @@ class Comparison:
         self._evidence.commit(
             Commit(
                 run=self._run, seq=self._next or 0, place=self._place, pending=self._tracker.save(), lanes=lanes,
-                minutes=self._minutes, stats=self._stats, at=self._host_now(),
+                minutes=set(self._connected.minutes), stats=self._stats, at=self._host_now(),
             ),
             tail=tail,
         )  # fmt: skip
@@ -345,19 +307,6 @@ class Comparison:
             self._pairs = {
                 lane.name: self._evidence.pair(COMPONENT, lane.candidate, build) for lane in self._all
             }
-
-    def _connected(self, call: Call) -> None:
-        if call.op == "feed_up":
-            self._up.add(call.args[0])
-        elif call.op == "feed_down":
-            self._up.discard(call.args[0])
-        elif call.op == "on_timer" and self._up:
-            wall = call.args[0]
-            try:
-                if self._calendar.is_open(wall):
-                    self._minutes.add((self._calendar.risk_day(wall).isoformat(), wall // MINUTE))
-            except BotError:
-                return  # a day that the calendar does not cover makes no session
 
     def _everyone(self, op: str, outcome: str) -> None:
         for lane in self._all:

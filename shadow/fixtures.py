@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from bot.calendar.sessions import SessionCalendar
 from bot.migration.records import Call, Failure
 from bot.model.market import Bar, Trade
 from bot.ports import BarBuilder
-from shadow.candidates import Candidate
+from shadow.candidates import FACES, Candidate, control
+from shadow.candidates import load as load_candidate
 from shadow.compare.market_data import compare_bars, compare_failures, compare_states
 from shadow.lane import invoke, recoverable
 from shadow.outcomes import Difference
@@ -87,6 +89,15 @@ def replay(fixture: Fixture, candidate: Candidate) -> list[Difference]:
         if found:
             return found
     return compare_states(fixture.state, builder.snapshot())
+
+
+def replay_everywhere(fixture: Fixture, calendar: SessionCalendar) -> dict[str, list[Difference] | str]:
+    """The same in Python and in every shipped candidate; a text says why one could not run."""
+    found: dict[str, list[Difference] | str] = {"python": replay(fixture, control(calendar))}
+    for name in FACES:
+        candidate = load_candidate(name, calendar)
+        found[name] = candidate if isinstance(candidate, str) else replay(fixture, candidate)
+    return found
 
 
 def save(folder: Path, name: str, fixture: Fixture) -> str:

@@ -28,7 +28,7 @@ def render(report: Mapping[str, Any]) -> str:
     others = [c for c in report["components"] if c not in judged]
     body = [
         f'<header><div class="when">Shadow report · {escape(report["generated"])}</div>',
-        *(f"<h1>{escape(c['sentence'])}</h1>" for c in judged),
+        *(f"<h1>{escape(sentence)}</h1>" for c in judged for sentence in _sentences(c)),
         *(f'<div class="alarm">{escape(alarm)}</div>' for alarm in report["alarms"]),
         '<ul class="sentences">',
         *(f"<li>{escape(c['sentence'])}</li>" for c in others),
@@ -45,6 +45,13 @@ def render(report: Mapping[str, Any]) -> str:
         f"<title>Shadow report</title><style>{_CSS.read_text(encoding='utf-8')}</style></head>"
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
+
+
+def _sentences(component: Mapping[str, Any]) -> list[str]:
+    name = component["component"]
+    return [f"{name}/{c['candidate']}: {c['sentence']}" for c in component["candidates"]] or [
+        component["sentence"]
+    ]
 
 
 def _candidate(component: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:

@@ -16,10 +16,10 @@ import pytest
 from bot.calendar.sessions import SessionCalendar
 from bot.migration.segments import segments
 from shadow import report
-from shadow.candidates import control, load
+from shadow.candidates import load
 from shadow.evidence import Evidence
 from shadow.fixtures import load as load_fixture
-from shadow.fixtures import replay
+from shadow.fixtures import replay, replay_everywhere
 from shadow.outcomes import OUTCOMES
 from shadow.supervisor import clean_environment
 from tests.integration.shadow.tape import record
@@ -113,7 +113,10 @@ def test_a_difference_in_the_state_is_bisected_and_its_fixture_shows_it_again(
     broken = load("lostprint", calendar, f"{MODULE}:LostPrint")
     assert not isinstance(broken, str)
     assert replay(fixture, broken)
-    assert replay(fixture, control(calendar)) == []
+    everywhere = replay_everywhere(fixture, calendar)
+    assert everywhere["python"] == []
+    assert all(isinstance(found, str) or found == [] for found in everywhere.values())
+    assert set(everywhere) == {"python", "cython", "rust"}
 
 
 def test_a_panic_is_one_episode_and_the_candidate_goes_on_at_the_next_snapshot(
