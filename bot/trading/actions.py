@@ -16,7 +16,7 @@ from bot.ports import RiskGate
 from bot.trading.dispatch import Dispatcher
 from bot.trading.flatten import Flattener
 from bot.trading.intake import Intake
-from bot.trading.intent_log import Entry
+from bot.trading.intent_records import Entry
 from bot.trading.picture import Picture
 from bot.trading.positions import At
 from bot.trading.stop_moves import StopMover

@@ -10,9 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from bot.clock import Clock
 from bot.model.actions import Action, Instance
@@ -30,16 +28,17 @@ from bot.model.events import (
 from bot.model.intents import Intent, Outcome, PlaceOrder
 from bot.model.orders import Account
 from bot.model.risk import Colour, RiskView, RuleFigures, TradingState
-from bot.model.times import MILLISECOND, SECOND
+from bot.model.times import SECOND
 from bot.ports import Lane, Lease, OrderExecution, RiskGate, Store, VenueRest
 from bot.trading.actions import Actor
-from bot.trading.cover import targets
 from bot.trading.dispatch import Dispatcher
 from bot.trading.egress import Egress
 from bot.trading.flatten import Flattener, FlattenResult
 from bot.trading.halt import GLOBAL, HaltBoard
 from bot.trading.intake import DeskListener, Intake
-from bot.trading.intent_log import Entry, IntentLog, IntentLogFailed
+from bot.trading.intent_log import IntentLog, IntentLogFailed
+from bot.trading.intent_records import Entry
+from bot.trading.notices import MAX_NOTICES, Notice, Outbox
 from bot.trading.orders import OrderBook
 from bot.trading.picture import Picture
 from bot.trading.polls import Poller
@@ -49,31 +48,11 @@ from bot.trading.reader import Reader
 from bot.trading.reconcile import Reconciler, Round
 from bot.trading.resolver import Resolver
 from bot.trading.settings import TradingSettings
+from bot.trading.shields import ShieldRows
 from bot.trading.stop_moves import StopMover
 from bot.trading.wakeups import Wakeups
 
 GAP_NS = 5 * SECOND
-MAX_NOTICES = 1_000
-"""Notices kept for whoever looks later."""
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """Something the operator should know; `code` is stable."""
-
-    code: str
-    account_id: int
-    contract_id: str
-    detail: str
-    at: int
-
-
-class Outbox(Protocol):
-    """Writes to the store behind the order path; `store_ok` False denies entries."""
-
-    @property
-    def store_ok(self) -> bool: ...
-
-    def keep(self, operation: str, argument: Any) -> None: ...
 
 
 class Desk:
@@ -103,7 +82,6 @@ class Desk:
         self._on_notice = on_notice
         self._tasks: set[asyncio.Task[Any]] = set()
         self._drift: int | None = None
-        self._shields: dict[At, Shield] = {}
         self.halts = HaltBoard(log, store, halt_file)
         self._outbox = outbox
         self.picture = Picture(
@@ -123,6 +101,7 @@ class Desk:
             self.picture, self.reader, self.dispatch, clock, self.notice, self._halt_all, self._wake_at,
             self._poll_soon,
         )  # fmt: skip
+        self._shields = ShieldRows(self.picture, self.watchdog, self._keep)
         self.poller = Poller(
             self.picture, self.reader, clock, self._wakeups, self.watchdog.urgent, self._look_account
         )
@@ -322,7 +301,7 @@ class Desk:
 
     def _look(self, at: At) -> None:
         self.watchdog.look(at)
-        self._store_shield(at)
+        self._shields.look(at)
         self.poller.schedule(at[0])
         self.reconciler.exposed(at[0])
 
@@ -331,24 +310,7 @@ class Desk:
         places |= {order.contract_id for order in self.picture.orders.working(account_id)}
         for contract_id in sorted(places):
             self.watchdog.look((account_id, contract_id))
-            self._store_shield((account_id, contract_id))
-
-    def _store_shield(self, at: At) -> None:
-        """A row of the `protection` table for each change of a shield."""
-        shield = self.watchdog.shield(at)
-        if self._shields.get(at, "flat") == shield:
-            return
-        self._shields[at] = shield
-        position = self.picture.positions.get(*at)
-        stop = self.picture.working_stop(position) if position is not None else None
-        row = {
-            "account_id": str(at[0]), "contract_id": at[1], "state": shield,
-            "stop_order_id": stop.id if stop is not None else None,
-            "target_order_ids": [order.id for order in targets(self.picture, at)] if position else [],
-            "breakeven": None, "trailing": None,
-            "unprotected_ms": self.watchdog.longest_unprotected_ns // MILLISECOND,
-        }  # fmt: skip
-        self._keep("put_protection", row)
+            self._shields.look((account_id, contract_id))
 
     def _evidence(self, at: At, opening: bool) -> None:
         self.watchdog.evidence(at, opening)

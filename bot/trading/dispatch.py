@@ -24,7 +24,8 @@ from bot.model.intents import (
 from bot.ports import Lane, RiskGate
 from bot.trading.egress import Egress
 from bot.trading.intake import Intake, intent_row
-from bot.trading.intent_log import Entry, IntentLog, IntentLogFailed, KeyUsed
+from bot.trading.intent_log import IntentLog, IntentLogFailed, KeyUsed
+from bot.trading.intent_records import Entry
 from bot.trading.picture import Picture
 
 SILENCE_S = 1.0

@@ -13,7 +13,8 @@ from bot.model.actions import Action, Instance
 from bot.model.intents import IntentState, PlaceOrder
 from bot.model.orders import Account, Fill, Order, Position
 from bot.model.quantities import Ticks, TsNs
-from bot.trading.intent_log import Entry, IntentLogFailed
+from bot.trading.intent_log import IntentLogFailed
+from bot.trading.intent_records import Entry
 from bot.trading.orders import base_tag, strategy_of
 from bot.trading.picture import Picture
 from bot.trading.positions import At

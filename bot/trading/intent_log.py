@@ -19,14 +19,21 @@ import msgspec
 from bot.clock import Clock
 from bot.model.errors import BotError, StoreCorrupt
 from bot.model.intents import Intent, IntentState, PlaceOrder
-from bot.model.quantities import TsNs
 from bot.model.risk import TradingState
 from bot.model.times import HOUR
+from bot.trading.intent_records import (
+    OVER_STATES,
+    Entry,
+    EpochRecord,
+    IntentRecord,
+    KeyRecord,
+    Record,
+    StateRecord,
+    TradingRecord,
+)
 from bot.trading.record_file import Damage, DiskMedium, RecordFile
 
 Durability = Literal["process", "disk"]
-OPEN_STATES = frozenset({"new", "sent", "unknown"})
-"""States whose outcome at the venue is not settled."""
 KEEP_KEYS_NS = 400 * 24 * HOUR
 SYNC_EVERY_S = 0.03
 ROTATE_BYTES = 8 << 20
@@ -44,81 +51,6 @@ class KeyUsed(BotError):
 
     code = "DUPLICATE_INTENT"
     exit_code = 7
-
-
-class IntentRecord(msgspec.Struct, frozen=True, tag_field="r", tag="intent"):
-    """An approved intent and the authority epoch under which it may be sent."""
-
-    intent: Intent
-    epoch: int
-    at: TsNs
-
-
-class StateRecord(msgspec.Struct, frozen=True, tag_field="r", tag="state"):
-    """An intent's new state; `order_id` once the venue named it."""
-
-    id: str
-    state: IntentState
-    at: TsNs
-    order_id: int | None = None
-    code: str = ""
-    message: str = ""
-
-
-class TradingRecord(msgspec.Struct, frozen=True, tag_field="r", tag="trading"):
-    """A trading state; `scope` is `global` or an account id as text."""
-
-    scope: str
-    state: TradingState
-    reason: str
-    actor: str
-    at: TsNs
-
-
-class EpochRecord(msgspec.Struct, frozen=True, tag_field="r", tag="epoch"):
-    """The authority epoch of an account as of `at`."""
-
-    account_id: int
-    epoch: int
-    at: TsNs
-
-
-class KeyRecord(msgspec.Struct, frozen=True, tag_field="r", tag="key"):
-    """A settled intent's key, in the index."""
-
-    account_id: int
-    key: str
-    tag: str | None
-    at: TsNs
-
-
-Record = IntentRecord | StateRecord | TradingRecord | EpochRecord | KeyRecord
-
-
-class Entry(msgspec.Struct):
-    """One intent as the log knows it."""
-
-    intent: Intent
-    epoch: int
-    at: TsNs
-    state: IntentState = "new"
-    order_id: int | None = None
-    code: str = ""
-    message: str = ""
-    sent_at: TsNs | None = None
-
-    @property
-    def id(self) -> str:
-        return self.intent.id
-
-    @property
-    def tag(self) -> str | None:
-        return self.intent.tag if isinstance(self.intent, PlaceOrder) else None
-
-    @property
-    def open(self) -> bool:
-        """True while it is not known what the venue made of it."""
-        return self.state in OPEN_STATES
 
 
 class IntentLog:
@@ -306,7 +238,7 @@ class IntentLog:
         horizon = self._clock.now() - KEEP_KEYS_NS
         records: list[Record] = [key for key in self._past.values() if key.at >= horizon]
         for entry in self.entries.values():
-            if entry.state in _OVER:
+            if entry.state in OVER_STATES:
                 records.append(KeyRecord(entry.intent.account_id, entry.intent.key, entry.tag, entry.at))
                 continue
             records.append(IntentRecord(entry.intent, entry.epoch, entry.at))
@@ -319,9 +251,6 @@ class IntentLog:
         records += self.trading.values()
         records += [EpochRecord(account, epoch, self._clock.now()) for account, epoch in self.epochs.items()]
         return records
-
-
-_OVER = frozenset({"denied", "filled", "cancelled", "expired", "rejected", "not_accepted", "confirmed"})
 
 
 def rotate(folder: Path, clock: Clock, durability: Durability = "process") -> IntentLog:

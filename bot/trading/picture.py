@@ -17,7 +17,8 @@ from bot.model.orders import Order, Position
 from bot.model.risk import AccountView, InstanceFigures, RiskView, TradingState
 from bot.model.times import SECOND
 from bot.trading.accounts import AccountBook, AccountState
-from bot.trading.intent_log import Entry, IntentLog
+from bot.trading.intent_log import IntentLog
+from bot.trading.intent_records import Entry
 from bot.trading.orders import OrderBook
 from bot.trading.positions import At, FillBook, PositionBook
 from bot.trading.settings import TradingSettings

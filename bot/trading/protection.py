@@ -14,12 +14,13 @@ from typing import Any, Literal
 import msgspec
 
 from bot.clock import Clock
-from bot.model.intents import CancelOrder, ClosePosition, Intent, ModifyOrder, Outcome, PlaceOrder
-from bot.model.orders import Order, OrderType, Position
+from bot.model.intents import Intent, Outcome
+from bot.model.orders import Order, Position
 from bot.model.quantities import Ticks
 from bot.model.times import SECOND
 from bot.trading.cover import Cover, intended_stop, left, missing_target, passed, surplus_of, targets
 from bot.trading.dispatch import Dispatcher
+from bot.trading.guard_intents import GuardIntents
 from bot.trading.picture import Picture
 from bot.trading.positions import GRACE_NS, At
 from bot.trading.reader import Reader
@@ -70,6 +71,7 @@ class Watchdog:
         self._alarm = alarm
         self._halt = halt
         self._wake_at = wake_at
+        self._intents = GuardIntents(picture, clock)
         self._poll = poll
         self._guards: dict[At, Guard] = {}
         self.longest_unprotected_ns = 0
@@ -179,13 +181,7 @@ class Watchdog:
             self._wake_at(at, min(since + deadline, self._clock.mono() + round(RETRY_S * SECOND)))
 
     async def _place_stop(self, at: At, guard: Guard, position: Position, stop: Ticks, size: int) -> None:
-        strategy = self._picture.owner(at) or "guard"
-        intent = PlaceOrder(
-            key=self._fresh_key(at, "stop"), account_id=at[0], contract_id=at[1], source="guard",
-            strategy=strategy, kind="SL", side=1 if position.net > 0 else 0, type=OrderType.STOP, size=size,
-            stop=stop, reduce=True, reason="protect", created=self._clock.now(),
-        )  # fmt: skip
-        outcome = await self._send(intent)
+        outcome = await self._send(self._intents.stop(at, position, stop, size))
         if outcome.kind in {"refused", "denied"}:
             guard.stop_refused = True
             self._alarm("STOP_REFUSED", at, outcome.message or str(outcome.code))
@@ -207,11 +203,7 @@ class Watchdog:
             if self._picture.positions.net(*at) == 0:
                 return
         guard.last_close = self._clock.mono()
-        intent = ClosePosition(
-            key=self._fresh_key(at, "close"), account_id=at[0], contract_id=at[1], source="guard",
-            strategy=self._picture.owner(at) or "guard", reason="unprotected", created=self._clock.now(),
-        )  # fmt: skip
-        await self._send(intent)
+        await self._send(self._intents.close(at))
         self._poll(at[0], CONFIRM_S)
         self._wake_at(at, self._clock.mono() + round(CLOSE_EVERY_S * SECOND))
 
@@ -235,62 +227,37 @@ class Watchdog:
 
     async def _shrink(self, at: At, order: Order, size: int) -> None:
         """Cancel a stop that is too many, or make it smaller; a child that cannot change is replaced."""
-        intent: Intent
+        position = self._picture.positions.get(*at)
         if size == 0:
-            intent = CancelOrder(
-                key=self._fresh_key(at, f"surplus.{order.id}"), account_id=at[0], contract_id=at[1],
-                source="guard", order_id=order.id, reason="surplus stop", created=self._clock.now(),
-            )  # fmt: skip
+            await self._send(self._intents.cancel(at, order, "surplus"))
         elif order.parent_id is None:
-            intent = ModifyOrder(
-                key=self._fresh_key(at, f"resize.{order.id}"), account_id=at[0], contract_id=at[1],
-                source="guard", order_id=order.id, size=size, reason="resize", created=self._clock.now(),
-            )  # fmt: skip
-        else:
+            await self._send(self._intents.resize(at, order, size))
+        elif position is not None and order.stop is not None:
             # The venue refuses another size for a child: the new stop works before the old one goes.
-            intent = PlaceOrder(
-                key=self._fresh_key(at, f"replace.{order.id}"), account_id=at[0], contract_id=at[1],
-                source="guard", strategy=self._picture.owner(at) or "guard", kind="SL", side=order.side,
-                type=OrderType.STOP, size=size, stop=order.stop, reduce=True, reason="resize",
-                created=self._clock.now(),
-            )  # fmt: skip
-        await self._send(intent)
-        self._poll(at[0], CONFIRM_S)
-        self._wake_at(at, self._clock.mono() + round(CONFIRM_S * 2 * SECOND))
+            what = f"replace.{order.id}"
+            await self._send(self._intents.stop(at, position, order.stop, size, what))
+        self._look_again(at)
 
     async def _shrink_target(self, at: At, order: Order, size: int) -> None:
         """A target larger than the position would reverse it; a child is replaced, as its size is fixed."""
         if order.parent_id is None:
-            await self._send(
-                ModifyOrder(
-                    key=self._fresh_key(at, f"resize.{order.id}"), account_id=at[0], contract_id=at[1],
-                    source="guard", order_id=order.id, size=size, reason="resize", created=self._clock.now(),
-                )
-            )  # fmt: skip
+            await self._send(self._intents.resize(at, order, size))
         else:
-            outcome = await self._send(
-                CancelOrder(
-                    key=self._fresh_key(at, f"surplus.{order.id}"), account_id=at[0], contract_id=at[1],
-                    source="guard", order_id=order.id, reason="resize", created=self._clock.now(),
-                )
-            )  # fmt: skip
+            outcome = await self._send(self._intents.cancel(at, order, "surplus"))
             position = self._picture.positions.get(*at)
             if outcome.kind == "confirmed" and position is not None and order.limit is not None:
-                await self._place_target(at, position, self._fresh_key(at, f"target.{order.id}"), order.limit)
-        self._poll(at[0], CONFIRM_S)
-        self._wake_at(at, self._clock.mono() + round(CONFIRM_S * 2 * SECOND))
+                key = self._intents.key(at, f"target.{order.id}")
+                await self._place_target(at, position, key, order.limit)
+        self._look_again(at)
 
     async def _place_target(self, at: At, position: Position, key: str, price: Ticks) -> None:
-        outcome = await self._send(
-            PlaceOrder(
-                key=key, account_id=at[0], contract_id=at[1], source="guard",
-                strategy=self._picture.owner(at) or "guard", kind="TP", side=1 if position.net > 0 else 0,
-                type=OrderType.LIMIT, size=abs(position.net), limit=price, reduce=True, reason="target",
-                created=self._clock.now(),
-            )
-        )  # fmt: skip
+        outcome = await self._send(self._intents.target(at, position, price, key))
         if outcome.kind in {"refused", "denied"}:
             self._alarm("TARGET_REFUSED", at, outcome.message or str(outcome.code))
+
+    def _look_again(self, at: At) -> None:
+        self._poll(at[0], CONFIRM_S)
+        self._wake_at(at, self._clock.mono() + round(CONFIRM_S * 2 * SECOND))
 
     def _flat(self, at: At, guard: Guard) -> None:
         if guard.since is not None:
@@ -323,27 +290,13 @@ class Watchdog:
             return
         self._guards[at].unreported_since = None
         for order in Cover.orphans(self._picture, at):
-            intent = CancelOrder(
-                key=self._fresh_key(at, f"orphan.{order.id}"), account_id=at[0], contract_id=at[1],
-                source="guard", order_id=order.id, reason="leg without a position", created=self._clock.now(),
-            )  # fmt: skip
-            await self._send(intent)
+            await self._send(self._intents.cancel(at, order, "orphan"))
         self._poll(at[0], CONFIRM_S)
         self._wake_at(at, self._clock.mono() + SECOND)
 
     async def _send(self, intent: Intent) -> Outcome:
         """A reply that does not come must not hold up the next look: the deadline goes on."""
         return await self._dispatch.execute_within(intent, "safety", REPLY_S)
-
-    def _fresh_key(self, at: At, what: str) -> str:
-        """A key that follows from the place and what is in the log, so that a restart goes on counting."""
-        position = self._picture.positions.get(*at)
-        scope = f"{position.id}@{position.created}" if position is not None else "flat"
-        stem = f"{at[0]}|guard|{at[1]}|{scope}|{what}"
-        number = 1
-        while f"{stem}.{number}" in self._picture.log.keys:
-            number += 1
-        return f"{stem}.{number}"
 
     def _start(self, at: At, guard: Guard, work: Coroutine[Any, Any, None]) -> None:
         """One piece of work per place at a time; the next look comes when it is done."""

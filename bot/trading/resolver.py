@@ -17,7 +17,8 @@ from bot.model.orders import Order
 from bot.model.quantities import TsNs
 from bot.model.times import SECOND
 from bot.trading.intake import Intake
-from bot.trading.intent_log import Entry, IntentLogFailed
+from bot.trading.intent_log import IntentLogFailed
+from bot.trading.intent_records import Entry
 from bot.trading.picture import Picture
 from bot.trading.positions import At
 from bot.trading.reader import Reader

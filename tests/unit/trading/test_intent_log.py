@@ -12,14 +12,8 @@ from bot.clock import SystemClock, VirtualClock
 from bot.model.errors import StoreCorrupt
 from bot.model.intents import Bracket, CancelOrder, PlaceOrder
 from bot.model.quantities import Ticks
-from bot.trading.intent_log import (
-    KEEP_KEYS_NS,
-    IntentLog,
-    IntentLogFailed,
-    IntentRecord,
-    KeyUsed,
-    rotate,
-)
+from bot.trading.intent_log import KEEP_KEYS_NS, IntentLog, IntentLogFailed, KeyUsed, rotate
+from bot.trading.intent_records import IntentRecord
 from bot.trading.record_file import MAGIC, DiskMedium, RecordFile, scan
 from tests.simulation.media import MemoryMedium
 
