@@ -26,18 +26,23 @@ PING_EVERY_S = 5.0
 RETRY_S = (0.1, 0.2, 0.5, 1.0)
 _LISTS = frozenset({"upsert_orders", "upsert_fills"})
 _STAMPED = frozenset({"add_audit", "add_reconciliation"})
+_REPLACED = frozenset({"save_rule_state", "put_protection"})
 _WRITES = _LISTS | _STAMPED | {
     "upsert_bars", "upsert_contracts", "save_account_state", "save_rule_state", "put_intent", "put_protection",
 }  # fmt: skip
 
 
 class Write(msgspec.Struct, frozen=True):
-    """One write that waits, and the monotonic venue time at which it came."""
+    """One write that waits, and the monotonic venue time at which it came.
+
+    `key` names the row that the write replaces whole: an older write to it need not be carried out.
+    """
 
     operation: str
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     since: int
+    key: tuple[Any, ...] | None = None
 
 
 class Alarm(Protocol):
@@ -64,7 +69,9 @@ class Outbox:
         self._down_since: int | None = None
         self._full = False
         self._stamp = 0
+        self._newest: dict[tuple[Any, ...], Write] = {}
         self.written = 0
+        self.superseded = 0
         self.refused = 0
         self.rejected: deque[tuple[str, str]] = deque(maxlen=100)
         self.rejected_count = 0
@@ -89,7 +96,11 @@ class Outbox:
         if operation in _STAMPED:
             self._stamp = max(self._clock.now() // 1000, self._stamp + 1)
             options["at"] = TsNs(self._stamp * 1000)
-        self._waiting.append(Write(operation, arguments, options, self._clock.mono()))
+        key = _row_of(operation, arguments) if operation in _REPLACED else None
+        write = Write(operation, arguments, options, self._clock.mono(), key)
+        if key is not None:
+            self._newest[key] = write
+        self._waiting.append(write)
         self._idle.clear()
         self._wake.set()
 
@@ -115,7 +126,7 @@ class Outbox:
         oldest = self._clock.mono() - self._waiting[0].since if self._waiting else 0
         return {
             "available": self.available, "ok": self.store_ok, "waiting": self.depth, "oldest_ms": oldest // 1_000_000,
-            "written": self.written, "refused": self.refused, "rejected": self.rejected_count,
+            "written": self.written, "superseded": self.superseded, "refused": self.refused, "rejected": self.rejected_count,
         }  # fmt: skip
 
     async def run(self) -> None:
@@ -160,6 +171,10 @@ class Outbox:
 
     async def _write(self) -> None:
         first, count = self._waiting[0], 1
+        if first.key is not None and self._newest[first.key] is not first:
+            self.superseded += 1
+            self._waiting.popleft()
+            return
         arguments = first.arguments
         if first.operation in _LISTS:
             batch = list(arguments[0])
@@ -181,7 +196,9 @@ class Outbox:
         else:
             self.written += count
         for _ in range(count):
-            self._waiting.popleft()
+            done = self._waiting.popleft()
+            if done.key is not None and self._newest[done.key] is done:
+                del self._newest[done.key]
 
     async def _one_by_one(self, count: int) -> int:
         """A merged batch was refused: find the write that is to blame. Returns how many are done with."""
@@ -219,3 +236,10 @@ class Outbox:
         if self._down_since is None:
             self._down_since = self._clock.mono()
             self._alarm("STORE_LOST", str(problem))
+
+
+def _row_of(operation: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    if operation == "save_rule_state":
+        return operation, arguments[0]
+    row = arguments[0]
+    return operation, str(row.get("account_id")), row.get("contract_id")

@@ -44,6 +44,17 @@ async def test_a_newer_or_changed_schema_is_refused_and_left_as_it_is(pool: Pool
         await store.migrate()
 
 
+async def test_a_database_of_each_older_version_is_brought_up_to_date_with_its_rows(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, steps = PythonStore(pool), schema_files.shipped()
+    for version in range(1, len(steps) + 1):
+        monkeypatch.setattr(schema_files, "shipped", lambda until=version: steps[:until])
+        assert await store.migrate() == version
+        await store.upsert_orders([order(version)])
+    assert [row.id for row in await store.get_orders(1)] == list(range(1, len(steps) + 1))
+
+
 async def test_a_failing_migration_leaves_nothing_behind(
     pool: Pool, store: PythonStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,10 +47,29 @@ async def test_a_full_queue_refuses_counts_and_says_so_once() -> None:
     task.cancel()
     assert len(await memory.get_orders(1)) == 10
     assert outbox.status() == {
-        "available": True, "ok": True, "waiting": 0, "oldest_ms": 0, "written": 10, "refused": 15, "rejected": 0,
+        "available": True, "ok": True, "waiting": 0, "oldest_ms": 0, "written": 10, "superseded": 0, "refused": 15, "rejected": 0,
     }  # fmt: skip
     with pytest.raises(BadField):
         outbox.keep("get_orders", 1)
+
+
+async def test_states_that_replace_each_other_are_written_once_and_in_place() -> None:
+    memory = MemoryStore()
+    memory.down = True
+    outbox = Outbox(memory, SystemClock(), Alarms())
+    for number in range(500):
+        outbox.keep("save_rule_state", (number % 2, {"balance": number}))
+        outbox.keep("put_protection", {"account_id": 1, "contract_id": "A", "unprotected_ms": number})
+    outbox.keep("put_protection", {"account_id": 1, "contract_id": "B", "unprotected_ms": 7})
+    memory.down = False
+    task = asyncio.create_task(outbox.run())
+    assert await outbox.flush(5)
+    assert (outbox.written, outbox.superseded) == (4, 997)
+    outbox.keep("save_rule_state", (1, {"balance": -1}))
+    assert await outbox.flush(5)
+    task.cancel()
+    assert [await memory.get_rule_state(account) for account in (0, 1)] == [{"balance": 498}, {"balance": -1}]
+    assert [row["unprotected_ms"] for row in await memory.get_protection(1)] == [499, 7]
 
 
 class Replay(MemoryStore):
