@@ -38,7 +38,8 @@ from bot.trading.halt import GLOBAL, HaltBoard
 from bot.trading.intake import DeskListener, Intake
 from bot.trading.intent_log import IntentLog, IntentLogFailed
 from bot.trading.intent_records import Entry
-from bot.trading.notices import MAX_NOTICES, Notice, Outbox
+from bot.trading.notices import MAX_NOTICES, Outbox
+from bot.trading.notices import Notice as Notice
 from bot.trading.orders import OrderBook
 from bot.trading.picture import Picture
 from bot.trading.polls import Poller
