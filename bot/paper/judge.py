@@ -126,6 +126,8 @@ class Judge:
     def _look_for_twin(self, ts: int, row: OrderRow) -> None:
         if row.parent is not None or row.origin not in ASKED_FOR:
             return
+        if row.origin == "api":
+            self._forget_closes(row)
         if row.tag is not None:
             intent = row.tag.rsplit("-", 1)[-1] if row.tag.startswith("TB2-") else row.tag
             first = self._intents.setdefault(f"{row.account}:{intent}", row.id)
@@ -135,9 +137,17 @@ class Judge:
         shape = (row.account, row.contract, row.origin, row.type, row.side, row.size, row.limit, row.stop)
         before = self._untagged.get(shape)
         self._untagged[shape] = row
+        if len(self._untagged) > KEPT:
+            del self._untagged[next(iter(self._untagged))]
         if before is not None and row.created - before.created < SAME_WITHIN_NS:
             name = f"{row.origin} {row.contract} {row.size}"
             self._duplicate(Duplicate("the same untagged order within 2 s", name, before.id, row.id, ts))
+
+    def _forget_closes(self, entry: OrderRow) -> None:
+        """A close that follows a new order of the contract closes something else."""
+        for shape in [key for key in self._untagged if key[:2] == (entry.account, entry.contract)]:
+            if shape[2] != "api":
+                del self._untagged[shape]
 
     def _duplicate(self, found: Duplicate) -> None:
         self.duplicate_count += 1

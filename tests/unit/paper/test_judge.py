@@ -71,6 +71,17 @@ def test_three_sends_are_two_duplicates() -> None:
     assert judge.verdict(3 * S)["duplicate_orders"] == 2
 
 
+def test_a_close_after_a_new_entry_closes_something_else() -> None:
+    judge = Judge()
+    judge.read(0, "order", order(1, origin="close"))
+    judge.read(1, "order", order(2, 1, contract="D", tag="TB2-a-MK-A"))
+    judge.read(2, "order", order(3, 2, origin="close"))
+    assert judge.verdict(0)["duplicate_orders"] == 1
+    judge.read(3, "order", order(4, 3, tag="TB2-a-MK-B"))
+    judge.read(4, "order", order(5, 4, origin="close"))
+    assert judge.verdict(0)["duplicate_orders"] == 1
+
+
 def test_time_without_a_stop_is_measured_to_its_end() -> None:
     judge = Judge()
     judge.read(1 * S, "position", position(2))
