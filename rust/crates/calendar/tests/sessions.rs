@@ -1,5 +1,7 @@
 //! The session calendar against the golden vectors.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be read here fails the test")]
+
 use bot_calendar::{Bounds, Calendar, DAY, Day, Group, HOUR, Kind, MINUTE, Row, Timeframe, Zone, parse_day};
 use bot_model::SECOND;
 use proptest::prelude::*;

@@ -47,7 +47,7 @@ pub fn convert(
     let minutes_per_bar = (timeframe.seconds() / 60) as usize;
     let mut converted = Vec::with_capacity(bars.size_hint().0 / minutes_per_bar + 2);
     let mut previous = NEVER;
-    let mut open: Option<Converted> = None;
+    let mut open = Converted::NONE;
     for bar in bars {
         if bar.start <= previous {
             let seen = bar.start.to_string();
@@ -58,27 +58,17 @@ pub fn convert(
         if bar.start < window.start || bar.start >= window.end {
             continue;
         }
-        match &mut open {
-            Some(current) if bar.start < current.bounds.end => current.add(&bar),
-            _ => {
-                let bounds = following(open.as_ref(), timeframe, bar.start)
-                    .unwrap_or_else(|| timeframe.bucket(calendar, bar.start));
-                converted.extend(open.replace(Converted::first(&bar, bounds, window)));
-            }
+        if bar.start >= open.bounds.end {
+            open.finish(keep_partial, &mut converted);
+            let bounds =
+                open.following(timeframe, bar.start).unwrap_or_else(|| timeframe.bucket(calendar, bar.start));
+            open = Converted::first(&bar, bounds, window);
+        } else {
+            open.add(&bar);
         }
     }
-    converted.extend(open);
-    if !keep_partial {
-        converted.retain(|bar| bar.complete);
-    }
+    open.finish(keep_partial, &mut converted);
     Ok(converted)
-}
-
-/// The bucket after the last one when `t` lies in it; only buckets on the epoch follow each other so.
-fn following(last: Option<&Converted>, timeframe: Timeframe, t: i64) -> Option<Bounds> {
-    let start = last.filter(|_| !timeframe.is_session_bound())?.bounds.end;
-    let end = start + i64::from(timeframe.seconds()) * SECOND;
-    (t < end).then_some(Bounds { start, end })
 }
 
 /// Bars from columns of start, open, high, low, close and volume; as many as the shortest column has.
@@ -95,6 +85,31 @@ pub fn minutes([start, open, high, low, close, volume]: [&[i64]; 6]) -> impl Ite
 }
 
 impl Converted {
+    const NONE: Self = Self {
+        bounds: Bounds { start: NEVER, end: NEVER },
+        open: 0,
+        high: 0,
+        low: 0,
+        close: 0,
+        volume: 0,
+        source_bars: 0,
+        complete: false,
+    };
+
+    fn finish(self, keep_partial: bool, converted: &mut Vec<Self>) {
+        if self.source_bars > 0 && (self.complete || keep_partial) {
+            converted.push(self);
+        }
+    }
+
+    /// The next bucket when `t` lies in it; only buckets on the epoch follow each other so.
+    fn following(&self, timeframe: Timeframe, t: i64) -> Option<Bounds> {
+        let start = self.bounds.end;
+        let end = start.saturating_add(i64::from(timeframe.seconds()) * SECOND);
+        let adjacent = self.source_bars > 0 && !timeframe.is_session_bound() && t < end;
+        adjacent.then_some(Bounds { start, end })
+    }
+
     fn first(bar: &Minute, bounds: Bounds, window: Bounds) -> Self {
         Self {
             bounds,

@@ -1,5 +1,7 @@
 //! What must hold for the bars of any stream, and for snapshots of any bytes.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be read here fails the test")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

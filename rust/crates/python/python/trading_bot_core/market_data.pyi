@@ -3,7 +3,11 @@ from typing import Any, Self
 
 from bot.model.market import Bar, ConvertedBar, MinuteBar, Trade
 from trading_bot_core import Calendar
+from typing_extensions import disjoint_base
 
+__all__ = ["BarBuilder", "BarConverter", "time_columns", "time_conversion"]
+
+@disjoint_base
 class BarBuilder:
     def __new__(
         cls,
@@ -32,6 +36,7 @@ class BarBuilder:
     def digest(self) -> int: ...
     def quiet(self) -> bool: ...
 
+@disjoint_base
 class BarConverter:
     def __new__(cls, calendar: Calendar) -> Self: ...
     def __call__(
