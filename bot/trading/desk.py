@@ -38,8 +38,7 @@ from bot.trading.halt import GLOBAL, HaltBoard
 from bot.trading.intake import DeskListener, Intake
 from bot.trading.intent_log import IntentLog, IntentLogFailed
 from bot.trading.intent_records import Entry
-from bot.trading.notices import MAX_NOTICES, Outbox
-from bot.trading.notices import Notice as Notice
+from bot.trading.notices import MAX_NOTICES, Notice, Outbox
 from bot.trading.orders import OrderBook
 from bot.trading.picture import Picture
 from bot.trading.polls import Poller
@@ -52,6 +51,8 @@ from bot.trading.settings import TradingSettings
 from bot.trading.shields import ShieldRows
 from bot.trading.stop_moves import StopMover
 from bot.trading.wakeups import Wakeups
+
+__all__ = ["Desk", "Notice"]
 
 GAP_NS = 5 * SECOND
 

@@ -155,9 +155,11 @@ class Intake:
         self._tell((account_id, ""), lambda listener, now: listener.on_known(account_id, known, now))
 
     def tell_positions(self, account_id: int) -> None:
-        """Tell the engine of every position once more, after a restart."""
+        """Tell the engine of every position once more, also when nothing changed: it has just started."""
         for position in self._picture.positions.open(account_id):
-            self._tell_position((account_id, position.contract_id))
+            at = (account_id, position.contract_id)
+            self._told_stop.pop(at, None)
+            self._tell_position(at)
 
     def _position_moved(self, at: At) -> None:
         picture = self._picture

@@ -119,6 +119,21 @@ def test_f210_a_clean_stop_takes_entries_along_whose_stop_only_the_bot_would_pla
     assert gone.verdict()["working_orders"] == 0
 
 
+def test_a_strategy_that_starts_late_is_told_of_its_position(locks: Path) -> None:
+    witness = Witness()
+
+    async def script(world: World, desk: Desk) -> None:
+        desk.act(enter(world, "late"))
+        await world.clock.sleep(3.0)
+        known = dict(witness.positions)
+        assert known
+        witness.positions.clear()
+        desk.intake.tell_positions(ACCOUNT)
+        assert witness.positions == known
+
+    play(locks, script, witness)
+
+
 class Broken(Witness):
     """A listener that fails in one of its methods."""
 
