@@ -49,7 +49,7 @@ class Inbox:
             if len(self._records) + len(records) > self._bound:
                 self._open = False
                 self._records.clear()
-                self._call(self._overflown)
+                self._call(lambda: self._overflown())
                 return
             self._records.extend((record, received, arrived) for record in records)
             if not self._scheduled:

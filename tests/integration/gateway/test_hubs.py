@@ -99,6 +99,7 @@ async def test_f099_a_silent_stall_is_found_and_ended(venue: Venue) -> None:
     await listener.up(2)
 
 
+@pytest.mark.slow
 async def test_an_idle_user_hub_is_kept_by_pings(venue: Venue) -> None:
     listener = await user(venue)
     await asyncio.sleep(16.5)
@@ -193,6 +194,7 @@ async def test_an_overflow_is_told_and_heals(venue: Venue) -> None:
     assert listener.connection.counters["overflows"] >= 1
 
 
+@pytest.mark.slow
 async def test_f092_five_hundred_drops_leave_threads_and_files_constant(venue: Venue) -> None:
     listener = await market(venue, first_delay_s=0.0, last_delay_s=0.0)
 
