@@ -49,7 +49,7 @@ class Inbox:
             if len(self._records) + len(records) > self._bound:
                 self._open = False
                 self._records.clear()
-                self._call(lambda: self._overflown())
+                self._call(self._tell)
                 return
             self._records.extend((record, received, arrived) for record in records)
             if not self._scheduled:
@@ -71,6 +71,9 @@ class Inbox:
                 self._call(self._drain)
         if batch:
             self._deliver(batch)
+
+    def _tell(self) -> None:
+        self._overflown()
 
     def _call(self, work: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to tell
