@@ -25,6 +25,9 @@ from bot.paper.state_log import StateLog
 from bot.paper.venue import PaperVenue
 
 ANNOUNCEMENT = "paper.json"
+BEAT_NS = 10 * SECOND
+"""Host time between two marks in the state log that tell how far venue time has come."""
+
 SHORTEST_TURN_S, LONGEST_TURN_S = 0.002, 0.25
 _HOST = "127.0.0.1"
 
@@ -45,6 +48,7 @@ class PaperGateway:
         self._venue: PaperVenue | None = None
         self._runners: list[web.AppRunner] = []
         self._turn: asyncio.TimerHandle | None = None
+        self._next_beat = 0
 
     @property
     def venue(self) -> PaperVenue:
@@ -121,10 +125,18 @@ class PaperGateway:
         assert self._clock is not None
         try:
             self.venue.advance(self._clock.now())
+            self._beat()
         except Exception as problem:
             self._fail(problem)
             return
         self._schedule()
+
+    def _beat(self) -> None:
+        assert self._clock is not None
+        host = self._clock.host_mono()
+        if self._log is not None and host >= self._next_beat:
+            self._next_beat = host + BEAT_NS
+            self._log.append(msgspec.json.encode([self.venue.state.now, "alive", None]))
 
     def _hurry(self) -> None:
         if self._turn is not None:
