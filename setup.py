@@ -1,15 +1,17 @@
 """Optional compiled twins of hot components; the bot installs and runs without them.
 
 Without Cython or a C compiler the install goes on in pure Python and says so; why a twin is missing is
-told by `bot.accelerated.registry.available`.
+told by `bot.accelerated.registry.available`. With BOT_REQUIRE_EXTENSIONS=1 the failure ends the build.
 """
 
+import os
 import sys
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 EXTENSIONS = {"bot.accelerated._market_data": "bot/accelerated/_market_data.pyx"}
+REQUIRED = os.environ.get("BOT_REQUIRE_EXTENSIONS") == "1"
 
 
 class OptionalBuild(build_ext):
@@ -19,30 +21,33 @@ class OptionalBuild(build_ext):
         try:
             super().run()
         except Exception as problem:
-            self._missing(problem)
+            missing(problem)
 
     def build_extension(self, ext: Extension) -> None:
         try:
             super().build_extension(ext)
         except Exception as problem:
-            self._missing(problem)
+            missing(problem)
 
-    def _missing(self, problem: Exception) -> None:
-        sys.stderr.write(f"no compiled twins: {problem}; the bot runs in pure Python\n")
+
+def missing(problem: Exception) -> None:
+    """Say that a twin is missing, or end the build where it is required."""
+    if REQUIRED:
+        raise problem
+    sys.stderr.write(f"no compiled twins: {problem}; the bot runs in pure Python\n")
 
 
 def extensions() -> list[Extension]:
     """The extensions, translated when Cython is there."""
     try:
         from Cython.Build import cythonize
-    except ImportError as problem:
-        sys.stderr.write(f"no compiled twins: {problem}; the bot runs in pure Python\n")
+
+        return cythonize(
+            [Extension(name, [source], extra_compile_args=["-O3"]) for name, source in EXTENSIONS.items()]
+        )
+    except Exception as problem:
+        missing(problem)
         return []
-    modules = [
-        Extension(name, [source], extra_compile_args=["-O3"], optional=True)
-        for name, source in EXTENSIONS.items()
-    ]
-    return cythonize(modules, nthreads=0)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuild})

@@ -55,19 +55,19 @@ def test_core_tells_its_build() -> None:
 
 
 @pytest.mark.slow
-def test_install_without_a_compiler_goes_on_in_python(tmp_path: Path) -> None:
-    source = tmp_path / "project"
-    (source / "bot" / "accelerated").mkdir(parents=True)
+@pytest.mark.parametrize("required", ["0", "1"])
+def test_install_without_a_compiler_goes_on_in_python_unless_required(tmp_path: Path, required: str) -> None:
+    (tmp_path / "bot" / "accelerated").mkdir(parents=True)
     for name in ("setup.py", "bot/accelerated/_market_data.pyx"):
-        shutil.copy(registry.ROOT / name, source / name)
+        shutil.copy(registry.ROOT / name, tmp_path / name)
     done = subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--inplace"],
-        cwd=source,
-        env={**os.environ, "CC": "/nonexistent/cc"},
+        cwd=tmp_path,
+        env={**os.environ, "CC": "/nonexistent/cc", "BOT_REQUIRE_EXTENSIONS": required},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "pure Python" in done.stderr + done.stdout or "optional" in done.stderr + done.stdout
-    assert not list((source / "bot" / "accelerated").glob("*.so"))
+    assert (done.returncode != 0) == (required == "1"), done.stderr
+    assert ("pure Python" in done.stderr) == (required == "0")
+    assert not list((tmp_path / "bot" / "accelerated").glob("*.so"))

@@ -223,6 +223,9 @@ impl BarBuilder {
         let mut broken = self.broken;
         let done = guard(py, &mut broken, || call(self));
         self.broken = broken;
+        if done.is_err() {
+            self.finals.clear();
+        }
         done
     }
 
