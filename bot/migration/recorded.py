@@ -1,9 +1,9 @@
 """A bar builder that is watched: the same port, and every call goes to the journal in order.
 
 The caller pays for two readings of a counter, one tuple and one append; blocks of 256 calls are handed to
-the writer, at least one a second. Snapshots of the state are taken at the start, when a feed comes up or goes down, and at the
-first timer after `snapshot_every` calls or a minute, so that a reader can begin at any of them. After lost
-calls recording resumes with a snapshot.
+the writer, at least one a second. Snapshots of the state are taken at the start, when a feed comes up or
+goes down, and at the first timer after `snapshot_every` calls or a minute, so that a reader can begin at
+any of them. After lost calls recording resumes with a snapshot.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Slow(PythonBarBuilder):
     """Gives a test the time to kill the worker in the middle."""
 
     def on_timer(self, wall: TsNs) -> list[Bar]:
-        threading.Event().wait(0.002)
+        threading.Event().wait(0.0005)
         return super().on_timer(wall)
 
 
