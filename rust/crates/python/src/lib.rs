@@ -2,9 +2,11 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments of Python calls arrive by value")]
 
+mod builder;
 mod calendar;
+mod columns;
+mod converter;
 mod errors;
-mod market_data;
 mod objects;
 mod timing;
 
@@ -43,7 +45,9 @@ mod trading_bot_core {
     #[pymodule]
     mod market_data {
         #[pymodule_export]
-        use crate::market_data::{BarBuilder, BarConverter};
+        use crate::builder::BarBuilder;
+        #[pymodule_export]
+        use crate::converter::BarConverter;
         #[pymodule_export]
         use crate::timing::{time_columns, time_conversion};
     }

@@ -11,6 +11,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString, PyType};
 
+use crate::errors::narrow;
+
 /// The slots of `N` fields of one struct type.
 pub(crate) struct Slots<const N: usize> {
     class: Py<PyType>,
@@ -105,6 +107,18 @@ pub(crate) fn int(py: Python<'_>, value: i64) -> Bound<'_, PyAny> {
 #[inline]
 pub(crate) fn flag(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
     PyBool::new(py, value).to_owned().into_any()
+}
+
+/// A 64-bit integer. Raises BadNumber beyond that.
+#[inline]
+pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    value.extract().map_err(|problem| narrow(value.py(), problem))
+}
+
+/// A 64-bit integer or None.
+#[inline]
+pub(crate) fn optional(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    if value.is_none() { Ok(None) } else { integer(value).map(Some) }
 }
 
 /// The objects of a list, or of anything else that can be iterated.

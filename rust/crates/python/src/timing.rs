@@ -8,8 +8,8 @@ use bot_market_data::{BarBuilder as Core, Columns, convert, minutes};
 use pyo3::prelude::*;
 
 use crate::calendar::Calendar;
+use crate::columns::{column, slice};
 use crate::errors::raise;
-use crate::market_data::{column, slice};
 
 /// Nanoseconds of `rounds` passes of a fresh builder over the columns of one contract.
 #[pyfunction]

@@ -6,6 +6,7 @@ from trading_bot_core import market_data as market_data
 __all__ = ["Calendar", "build_info", "market_data"]
 
 def build_info() -> dict[str, str | bool]: ...
+
 @final
 class Calendar:
     def __new__(

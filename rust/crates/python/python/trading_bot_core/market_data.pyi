@@ -1,9 +1,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
+from typing_extensions import disjoint_base
+
 from bot.model.market import Bar, ConvertedBar, MinuteBar, Trade
 from trading_bot_core import Calendar
-from typing_extensions import disjoint_base
 
 __all__ = ["BarBuilder", "BarConverter", "time_columns", "time_conversion"]
 
@@ -21,9 +22,7 @@ class BarBuilder:
     def on_columns(
         self, contract_id: str, prices: object, sizes: object, ts: object, received: object
     ) -> list[Bar]: ...
-    def on_quote(
-        self, contract_id: str, last: int | None, ts: int | None, received: int
-    ) -> list[Bar]: ...
+    def on_quote(self, contract_id: str, last: int | None, ts: int | None, received: int) -> list[Bar]: ...
     def on_timer(self, wall: int) -> list[Bar]: ...
     def set_mode(self, contract_id: str, mode: str) -> None: ...
     def feed_up(self, contract_id: str, ts: int) -> None: ...

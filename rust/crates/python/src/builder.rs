@@ -1,15 +1,15 @@
-//! Faces of the market data component.
+//! The face of the bar builder.
 
-use bot_calendar::{Bounds, Timeframe};
-use bot_market_data::{Bar, BarBuilder as Core, Columns, Converted, Minute, SymbolId, convert};
+use bot_calendar::Timeframe;
+use bot_market_data::{Bar, BarBuilder as Core, Columns, SymbolId};
 use bot_model::{Code, Failure};
-use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::calendar::Calendar;
-use crate::errors::{guard, narrow, raise};
-use crate::objects::{Maker, Slots, each, flag, int};
+use crate::columns::{column, slice};
+use crate::errors::{guard, raise};
+use crate::objects::{Maker, Slots, each, flag, int, integer, optional};
 
 const DETACH_FROM: usize = 1024;
 
@@ -310,113 +310,4 @@ fn known(
             Ok(symbol)
         }
     }
-}
-
-/// Batch conversion of one-minute bars; the contract is that of `bot.ports.BarConverter`.
-#[pyclass(frozen, subclass, module = "trading_bot_core.market_data")]
-pub(crate) struct BarConverter {
-    calendar: std::sync::Arc<bot_calendar::Calendar>,
-    minute: Slots<6>,
-    converted: Maker,
-}
-
-#[pymethods]
-impl BarConverter {
-    #[new]
-    fn new(py: Python<'_>, calendar: &Calendar) -> PyResult<Self> {
-        Ok(Self {
-            calendar: calendar.inner.clone(),
-            minute: Slots::of(py, "MinuteBar", ["start", "open", "high", "low", "close", "volume"])?,
-            converted: Maker::of(py, "ConvertedBar")?,
-        })
-    }
-
-    /// Bars of `timeframe`, ascending. Raises BadTimeframe and Unsorted.
-    #[pyo3(signature = (bars, timeframe, start, end, keep_partial = false))]
-    fn __call__<'py>(
-        &self,
-        bars: &Bound<'py, PyAny>,
-        timeframe: &str,
-        start: i64,
-        end: i64,
-        keep_partial: bool,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let py = bars.py();
-        guard(py, &mut false, || {
-            let timeframe = Timeframe::parse(timeframe).map_err(|failure| raise(py, &failure))?;
-            let mut minutes = Vec::new();
-            each(bars, |bar| {
-                minutes.push(self.minute(bar)?);
-                Ok(())
-            })?;
-            let made = convert(&self.calendar, minutes, timeframe, Bounds { start, end }, keep_partial)
-                .map_err(|failure| raise(py, &failure))?;
-            let made: PyResult<Vec<_>> = made.iter().map(|bar| self.published(py, bar)).collect();
-            PyList::new(py, made?)
-        })
-    }
-}
-
-impl BarConverter {
-    fn minute(&self, bar: &Bound<'_, PyAny>) -> PyResult<Minute> {
-        self.minute.read(bar, |[start, open, high, low, close, volume]| {
-            Ok(Minute {
-                start: integer(&start)?,
-                open: integer(&open)?,
-                high: integer(&high)?,
-                low: integer(&low)?,
-                close: integer(&close)?,
-                volume: integer(&volume)?,
-            })
-        })
-    }
-
-    fn published<'py>(&self, py: Python<'py>, bar: &Converted) -> PyResult<Bound<'py, PyAny>> {
-        self.converted.make(
-            py,
-            &[
-                int(py, bar.bounds.start),
-                int(py, bar.bounds.end),
-                int(py, bar.open),
-                int(py, bar.high),
-                int(py, bar.low),
-                int(py, bar.close),
-                int(py, bar.volume),
-                int(py, bar.source_bars.cast_signed()),
-                flag(py, bar.complete),
-            ],
-        )
-    }
-}
-
-#[inline]
-fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
-    value.extract().map_err(|problem| narrow(value.py(), problem))
-}
-
-#[inline]
-fn optional(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    if value.is_none() { Ok(None) } else { integer(value).map(Some) }
-}
-
-/// A column of int64, one-dimensional and contiguous. Raises BadField.
-pub(crate) fn column(object: &Bound<'_, PyAny>) -> PyResult<PyBuffer<i64>> {
-    let py = object.py();
-    let refused =
-        |seen: String| raise(py, &Failure::new(Code::BadField, "column", "a buffer of int64", seen));
-    let buffer = PyBuffer::<i64>::get(object).map_err(|problem| refused(problem.to_string()))?;
-    if buffer.dimensions() == 1 && buffer.is_c_contiguous() {
-        Ok(buffer)
-    } else {
-        Err(refused(format!("{} dimensions", buffer.dimensions())))
-    }
-}
-
-/// The values of a column, which the caller must not change meanwhile.
-pub(crate) fn slice(buffer: &PyBuffer<i64>) -> &[i64] {
-    if buffer.item_count() == 0 {
-        return &[];
-    }
-    // SAFETY: a contiguous buffer of this many aligned i64, held as long as the slice lives.
-    unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast::<i64>(), buffer.item_count()) }
 }
