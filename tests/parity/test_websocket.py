@@ -568,7 +568,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, list[Any]]:
     return target, draw(st.sampled_from([[MNQ.id, payload], [payload], [payload, MNQ.id], []]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(mutated(), max_size=6))
 @example([("GatewayQuote", [MNQ.id, {**QUOTE, "volume": 2**63}])])
 def test_no_record_crashes_and_every_state_can_be_kept(records: list[tuple[str, list[Any]]]) -> None:

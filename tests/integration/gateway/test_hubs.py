@@ -92,10 +92,10 @@ async def test_f072_a_dropped_hub_comes_back_with_all_topics(venue: Venue, how: 
 
 
 async def test_f099_a_silent_stall_is_found_and_ended(venue: Venue) -> None:
-    listener = await market(venue, ping_s=0.2, dead_s=0.6)
+    listener = await market(venue, ping_s=0.4, dead_s=1.5)
     venue.fault(fault="hub.drop", hub="market", how="stall")
     await until(lambda: listener.connection.state == "down")
-    assert "no record for 0.6 s" in listener.states[-1][2]
+    assert "no record for 1.5 s" in listener.states[-1][2]
     await listener.up(2)
 
 

@@ -252,8 +252,8 @@ async def test_f167_full_load_at_strict_limits_meets_no_429(make_venue: Callable
         *(load("bars", lambda: venue.rest.bars(contract.id, "1m", now - HOUR, now, 10)) for _ in range(3)),
     )
     assert venue.budget.counters["rate_limited"] == 0
-    assert served["positions"] > 400
-    assert served["bars"] > 200
+    assert served["positions"] > 200, "more than one window"
+    assert served["bars"] > 60
 
 
 async def test_f168_f169_a_drained_budget_stops_entries_and_lets_safety_pass(venue: Venue) -> None:

@@ -8,7 +8,11 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from aiohttp import web
+
+from bot.clock import Clock
+from bot.gateway.transport import RawReply, TransportFailure
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]] | tuple[int, bytes] | dict[str, Any]
 
@@ -64,3 +68,26 @@ class ScriptedVenue:
         if isinstance(answer, tuple):
             return web.Response(status=answer[0], body=answer[1])
         return await answer(request)
+
+
+class InstantVenue:
+    """A transport that answers at once from a script, for tests that only virtual time may move."""
+
+    def __init__(self, clock: Clock, life_s: float = 86_400.0) -> None:
+        self._clock, self._life_s = clock, life_s
+        self.script: dict[str, list[tuple[int, bytes] | dict[str, Any] | TransportFailure]] = {}
+        self.seen: list[str] = []
+
+    async def request(self, method: str, path: str, headers: Any, body: bytes, timeout_s: float) -> RawReply:
+        self.seen.append(path)
+        answers = self.script.get(path)
+        answer: Any
+        if not answers:
+            token = jwt(self._clock.now() / 1e9 + self._life_s, len(self.seen))
+            answer = envelope(**{"newToken" if path.endswith("validate") else "token": token})
+        else:
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, TransportFailure):
+            raise answer
+        status, content = answer if isinstance(answer, tuple) else (200, msgspec.json.encode(answer))
+        return RawReply(status, {}, content)

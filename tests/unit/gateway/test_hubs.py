@@ -139,8 +139,8 @@ async def bench(venue: ScriptedVenue) -> AsyncIterator[Bench]:
         lambda _hub, state, _generation, reason: made.states.append((state, reason)),
         first_delay_s=0.02,
         last_delay_s=0.1,
-        ping_s=0.3,
-        dead_s=1.0,
+        ping_s=0.5,
+        dead_s=3.0,
     )
     made = Bench(hub, connection)
     yield made
@@ -287,7 +287,7 @@ async def test_idle_connections_are_pinged_and_a_call_of_the_venue_is_answered(b
     await bench.connection.start()
     await bench.until(lambda: b'{"type":6}\x1e' in heard)
     assert b'{"type":3,"invocationId":"77","error":"no such method"}\x1e' in heard
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(3.5)
     assert bench.connection.generation == 1
 
 
