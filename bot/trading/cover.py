@@ -26,11 +26,12 @@ class Cover(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, picture: Picture, at: At) -> Cover:
-        """Any stop or trailing stop on the other side counts, also a foreign one."""
+        """Any stop or trailing stop on the other side counts, also a foreign one, but no entry of ours."""
         net = picture.positions.net(*at)
         side = 1 if net > 0 else 0
-        working = sum(left(order) for order in picture.orders.stops(*at, side) if order.status == 1)
-        unseen = [order for order in picture.orders.stops(*at, side) if order.status == 6]
+        stops = _protective(picture, at, side)
+        working = sum(left(order) for order in stops if order.status == 1)
+        unseen = [order for order in stops if order.status == 6]
         unseen += [
             order
             for order in picture.floating(*at)
@@ -126,7 +127,7 @@ def surplus_of(picture: Picture, at: At) -> tuple[Order, int] | None:
     """
     net = picture.positions.net(*at)
     side = 1 if net > 0 else 0
-    stops = [order for order in picture.orders.stops(*at, side) if order.status == 1]
+    stops = [order for order in _protective(picture, at, side) if order.status == 1]
     too_much = sum(left(order) for order in stops) - abs(net)
     own = [order for order in stops if picture.orders.strategy(order) is not None]
     own.sort(key=_expendable)
@@ -139,6 +140,10 @@ def surplus_of(picture: Picture, at: At) -> tuple[Order, int] | None:
         if left(order) < too_much:
             return order, 0
     return own[0], own[0].size - too_much
+
+
+def _protective(picture: Picture, at: At, side: int) -> list[Order]:
+    return [order for order in picture.orders.stops(*at, side) if not picture.orders.is_entry(order)]
 
 
 def left(order: Order) -> int:

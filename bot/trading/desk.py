@@ -326,6 +326,7 @@ class Desk:
     def _sent(self, intent: Intent) -> None:
         if isinstance(intent, PlaceOrder) and not intent.reduce:
             self.poller.entry_sent(intent.account_id)
+            self.reconciler.exposed(intent.account_id)
             if intent.type == 2:
                 self.poller.soon(intent.account_id, 0.5)
 

@@ -158,7 +158,7 @@ class Picture:
         stops = [
             order
             for order in self.orders.stops(position.account_id, position.contract_id, side)
-            if order.status == 1 and order.stop is not None
+            if order.status == 1 and order.stop is not None and not self.orders.is_entry(order)
         ]
         if not stops:
             return None

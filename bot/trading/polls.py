@@ -68,7 +68,9 @@ class Poller:
     def cadence_s(self, account_id: int) -> float | None:
         """Seconds between polls now, None when the reconciliation is enough."""
         working = self._picture.orders.working(account_id)
-        exposed = bool(working or self._picture.positions.open(account_id))
+        exposed = bool(
+            working or self._picture.floating(account_id) or self._picture.positions.open(account_id)
+        )
         recent = self._clock.mono() - self._entry_sent.get(account_id, -(1 << 62))
         if recent < AFTER_ENTRY_S * SECOND or self._resting(account_id):
             return HOT_S
@@ -106,7 +108,10 @@ class Poller:
         if not only_resting or recent < AFTER_ENTRY_S * SECOND or not self._picture.hub_up:
             reads.append(self._reader.fills(account_id, lane))
         answers: list[object] = list(await asyncio.gather(*reads, return_exceptions=True))
-        if self._urgent(account_id) or self._picture.positions.open(account_id) or not self._picture.hub_up:
+        picture = self._picture
+        # An order that was accepted and never shown is asked for as well: its event may be lost.
+        unseen = picture.floating(account_id)
+        if unseen or self._urgent(account_id) or picture.positions.open(account_id) or not picture.hub_up:
             answers += await asyncio.gather(self._reader.orders(account_id, lane), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BotError):

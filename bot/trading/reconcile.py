@@ -167,7 +167,12 @@ class Reconciler:
         self._schedule(account_id, result.colour)
 
     def _schedule(self, account_id: int, colour: Colour) -> None:
-        exposed = self._picture.orders.working(account_id) or self._picture.positions.open(account_id)
+        picture = self._picture
+        exposed = (
+            picture.orders.working(account_id)
+            or picture.floating(account_id)
+            or picture.positions.open(account_id)
+        )
         pause = EXPOSED_S if exposed or colour != "green" else QUIET_S
         # The accounts of one user take turns: a tenth of a second apart.
         turn = 0.1 * self._picture.accounts.ids().index(account_id)

@@ -71,14 +71,12 @@ def run(clock: VirtualClock, work: Coroutine[Any, Any, T]) -> T:
     loop = VirtualLoop(clock)
     try:
         asyncio.set_event_loop(loop)
-        main = loop.create_task(work)
-        result = loop.run_until_complete(main)
+        return loop.run_until_complete(loop.create_task(work))
+    finally:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
         if left:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        return result
-    finally:
         asyncio.set_event_loop(None)
         loop.close()
