@@ -66,7 +66,9 @@ class Pool:
                 try:
                     await connection.fetchval("SELECT 1")
                 except BaseException as problem:
-                    with contextlib.suppress(asyncpg.InterfaceError):  # a lost connection frees its place itself
+                    with contextlib.suppress(
+                        asyncpg.InterfaceError
+                    ):  # a lost connection frees its place itself
                         connection.terminate()
                         await self._pool.release(connection)
                     if isinstance(problem, TimeoutError) or not isinstance(problem, Exception):
