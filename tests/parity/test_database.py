@@ -333,7 +333,7 @@ async def test_a_closed_store_is_unavailable_not_empty(store: Any) -> None:
 _ORDERS = st.lists(
     st.builds(
         order, st.integers(1, 3), st.sampled_from([1, 2, 3, 6, 8]), st.integers(0, 3),
-        average=st.sampled_from([None, "20000.25"]), tag=st.sampled_from([None, "x", "TB2-a-SL-Q"]),
+        average=st.sampled_from([None, "20000.25"]), created=st.integers(T0, T0 + 2).map(TsNs), tag=st.sampled_from([None, "x", "TB2-a-SL-Q"]),
     ),
     max_size=12,
 )  # fmt: skip

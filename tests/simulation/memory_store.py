@@ -168,11 +168,7 @@ class MemoryStore:
         self._reach()
         for row in rows:
             key = (row.account_id, row.id)
-            old = self._orders.get(key)
-            if old is None:
-                self._orders[key] = row
-            elif orders.supersedes(old, row):
-                self._orders[key] = orders.merged(old, row)
+            self._orders[key] = orders.merged(self._orders[key], row) if key in self._orders else row
 
     async def get_orders(self, account_id: int, working_only: bool = False) -> list[Order]:
         self._reach()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from bot.legacy.database.values import (
     account_of,
     corrupt,
@@ -21,23 +23,31 @@ from bot.legacy.database.values import (
 from bot.model.orders import Fill, Order
 from bot.model.quantities import Money, TickSize, TsNs
 
-UPSERT_ORDER = """
-INSERT INTO orders AS o (account_id, order_id, contract_id, side, type, status, quantity, filled, limit_ticks,
-    stop_ticks, trail_ticks, filled_price, tag, parent_id, linked_id, intent_id, owner, created_at, updated_at, raw)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::smallint[], $6::smallint[], $7::int[],
-    $8::int[], $9::bigint[], $10::bigint[], $11::bigint[], $12::numeric[], $13::text[], $14::bigint[],
-    $15::bigint[], $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::jsonb[])
-ON CONFLICT (account_id, order_id) DO UPDATE SET contract_id = excluded.contract_id, side = excluded.side,
-    type = excluded.type, status = excluded.status, quantity = excluded.quantity, filled = excluded.filled,
-    limit_ticks = excluded.limit_ticks, stop_ticks = excluded.stop_ticks, trail_ticks = excluded.trail_ticks,
-    filled_price = excluded.filled_price, tag = coalesce(excluded.tag, o.tag),
-    parent_id = coalesce(excluded.parent_id, o.parent_id), linked_id = coalesce(excluded.linked_id, o.linked_id),
-    intent_id = coalesce(excluded.intent_id, o.intent_id),
-    owner = CASE WHEN excluded.owner = 'bot' THEN 'bot' ELSE o.owner END,
-    updated_at = excluded.updated_at, raw = excluded.raw
-WHERE (o.status NOT IN (2, 3, 4, 5) OR excluded.status IN (2, 3, 4, 5))
-    AND (excluded.raw ->> 'updated')::bigint >= (o.raw ->> 'updated')::bigint
-"""
+_COLUMNS = (
+    "account_id, order_id, contract_id, side, type, status, quantity, filled, limit_ticks, stop_ticks, trail_ticks, "
+    "filled_price, tag, parent_id, linked_id, intent_id, owner, created_at, updated_at, raw"
+)
+_NEWER = (
+    "(excluded.status IN (2, 3, 4, 5), (excluded.raw ->> 'updated')::bigint) >= "
+    "(o.status IN (2, 3, 4, 5), (o.raw ->> 'updated')::bigint)"
+)
+_REPORTED = (
+    "contract_id", "side", "type", "status", "quantity", "filled", "limit_ticks", "stop_ticks", "trail_ticks",
+    "filled_price", "updated_at",
+)  # fmt: skip
+_IDENTITY = ("tag", "parent_id", "linked_id", "intent_id")
+UPSERT_ORDER = (
+    f"INSERT INTO orders AS o ({_COLUMNS}) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], "  # noqa: S608
+    "$5::smallint[], $6::smallint[], $7::int[], $8::int[], $9::bigint[], $10::bigint[], $11::bigint[], "
+    "$12::numeric[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::text[], $18::timestamptz[], "
+    "$19::timestamptz[], $20::jsonb[]) ON CONFLICT (account_id, order_id) DO UPDATE SET "
+    + ", ".join(f"{name} = CASE WHEN {_NEWER} THEN excluded.{name} ELSE o.{name} END" for name in _REPORTED)
+    + ", "
+    + ", ".join(f"{name} = coalesce(o.{name}, excluded.{name})" for name in _IDENTITY)
+    + ", owner = CASE WHEN excluded.owner = 'bot' THEN 'bot' ELSE o.owner END, raw = CASE WHEN "
+    + _NEWER
+    + " THEN excluded.raw || jsonb_build_object('created', o.raw -> 'created') ELSE o.raw END"
+)
 SELECT_ORDERS = """
 SELECT account_id, order_id, contract_id, side, type, status, quantity, filled, limit_ticks, stop_ticks, trail_ticks,
     tag, parent_id, linked_id, raw
@@ -58,21 +68,20 @@ FROM fills WHERE account_id = $1 AND ts >= $2 AND ts < $3 ORDER BY ts, trade_id
 """
 
 
-def supersedes(old: Order, new: Order) -> bool:
-    """The newer report wins; a terminal status never goes back to working."""
-    return (new.terminal or not old.terminal) and new.updated >= old.updated
-
-
 def merged(old: Order, new: Order) -> Order:
-    """`new`, with what only `old` told."""
-    return Order(
-        id=new.id, account_id=new.account_id, contract_id=new.contract_id, status=new.status, type=new.type,
-        side=new.side, size=new.size, created=old.created, updated=new.updated, limit=new.limit, stop=new.stop,
-        trail_ticks=new.trail_ticks, filled=new.filled, average=new.average,
-        tag=old.tag if new.tag is None else new.tag,
-        parent_id=old.parent_id if new.parent_id is None else new.parent_id,
-        linked_id=old.linked_id if new.linked_id is None else new.linked_id,
-    )  # fmt: skip
+    """Two reports of one order: an ended one beats a working one, then the newer one wins.
+
+    What an order is born with (time, tag, parent, link) stays as it was first told. So the result does not
+    depend on how reports are split into batches.
+    """
+    winner = new if (new.terminal, new.updated) >= (old.terminal, old.updated) else old
+    return msgspec.structs.replace(
+        winner,
+        created=old.created,
+        tag=new.tag if old.tag is None else old.tag,
+        parent_id=new.parent_id if old.parent_id is None else old.parent_id,
+        linked_id=new.linked_id if old.linked_id is None else old.linked_id,
+    )
 
 
 def newest(orders: Iterable[Order]) -> list[Order]:
@@ -80,11 +89,7 @@ def newest(orders: Iterable[Order]) -> list[Order]:
     kept: dict[tuple[int, int], Order] = {}
     for order in orders:
         key = (order.account_id, order.id)
-        old = kept.get(key)
-        if old is None:
-            kept[key] = order
-        elif supersedes(old, order):
-            kept[key] = merged(old, order)
+        kept[key] = merged(kept[key], order) if key in kept else order
     return list(kept.values())
 
 
