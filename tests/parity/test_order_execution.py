@@ -200,9 +200,9 @@ def test_f009_a_refusal_keeps_the_id_of_the_rejected_order(execution: Any) -> No
 
 @pytest.mark.parametrize("text", ["Custom tag already in use.", "error: CUSTOM TAG ALREADY IN USE (x)"])
 def test_f010_a_tag_in_use_is_unknown_because_an_order_has_it(execution: Any, text: str) -> None:
-    refused = answer(orderId=None, success=False, errorCode=2, errorMessage=text)
-    outcome = execution.interpret(request(), refused)
-    assert (outcome.kind, outcome.venue_code, outcome.message) == ("unknown", 2, text)
+    for order_id in (None, 900001):
+        refused = answer(orderId=order_id, success=False, errorCode=2, errorMessage=text)
+        assert execution.interpret(request(), refused) == Outcome("unknown", "ID", venue_code=2, message=text)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _business(request: PlannedRequest, answer: dict[str, Any]) -> Outcome:
     if name is None:
         return _unknown(request, text or f"error {code} does not say what happened", code, order_id)
     if request.path == PLACE and _DUPLICATE_TAG in text.lower():
-        return _unknown(request, text, code, order_id)
+        return _unknown(request, text, code)
     return Outcome("refused", request.intent_id, order_id, venue_code=code, message=text or name)
 
 
