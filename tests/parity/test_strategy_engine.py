@@ -713,6 +713,26 @@ def test_a_snapshot_that_cannot_be_read_leaves_the_engine_as_it_was(make: Maker)
     assert bench.engine.digest() == before
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_state_is_refused_or_read_and_never_half_taken(data: st.DataObject) -> None:
+    for maker in ENGINES.values():
+        bench = DAMAGED.setdefault(maker, Bench(maker).armed())
+        state = bytearray(bench.engine.snapshot())
+        tail = len(state) - 3000
+        at = data.draw(st.one_of(st.integers(0, len(state) - 1), st.integers(tail, len(state) - 1)))
+        state[at] ^= data.draw(st.integers(1, 255))
+        before, twin = bench.engine.digest(), maker({})
+        try:
+            twin.restore(bytes(state))
+        except StoreCorrupt:
+            assert twin.digest() == maker({}).digest()
+        assert bench.engine.digest() == before
+
+
+DAMAGED: dict[Maker, Bench] = {}
+
+
 def test_the_condition_of_a_contract_follows_its_bars(make: Maker) -> None:
     bench = Bench(make)
     assert bench.engine.condition(MNQ.id) == ("unknown",)

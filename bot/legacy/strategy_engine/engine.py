@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from bot.calendar.sessions import SessionCalendar
 from bot.legacy.strategy_engine.condition import ConditionParameters
 from bot.legacy.strategy_engine.heard import Heard, Holding
@@ -24,7 +26,7 @@ from bot.legacy.strategy_engine.strategy import Strategy, StrategyFactory
 from bot.legacy.strategy_engine.windows import BarWindow
 from bot.model.actions import Action, Alert, Enter, Instance, Note
 from bot.model.contract import Contract
-from bot.model.errors import BadField, ConfigError, StoreCorrupt
+from bot.model.errors import BadField, BotError, ConfigError, StoreCorrupt
 from bot.model.market import Bar
 from bot.model.orders import Fill, Order, Position
 from bot.model.quantities import Ticks, TsNs
@@ -257,14 +259,17 @@ class PythonStrategyEngine:
 
     def restore(self, state: bytes) -> None:
         """Become the state of `snapshot`. Raises StoreCorrupt; the old state stays then."""
-        reader = Reader(state)
-        if (version := reader.count()) != _VERSION:
-            raise StoreCorrupt("snapshot", expected=f"version {_VERSION}", seen=version)
         market, heard, roster = MarketMemory(self._condition), Heard(), self._make_roster()
-        market.read(reader)
-        heard.read(reader)
-        roster.read(reader, market)
-        reader.end()
+        try:
+            reader = Reader(state)
+            if (version := reader.count()) != _VERSION:
+                raise StoreCorrupt("snapshot", expected=f"version {_VERSION}", seen=version)
+            market.read(reader)
+            heard.read(reader)
+            roster.read(reader, market)
+            reader.end()
+        except (ValueError, LookupError, OverflowError, msgspec.MsgspecError, BotError) as problem:
+            raise StoreCorrupt("snapshot", expected="what snapshot() gave", seen=str(problem)) from problem
         for hosted in roster.all():
             for post in hosted.posts.values():
                 if (figures := heard.figures.get(hosted.instance.account_id)) is not None:
