@@ -118,16 +118,20 @@ class EmbeddedPostgres:
 
     async def watch(self, changed: Callable[[bool], None], every_s: float = 0.1) -> None:
         """Until cancelled: notice that the server is gone, say so with False, restart it, say True."""
+        lost = False
         while True:
             await asyncio.sleep(every_s)
             if not self.owner or self._stopping or self._running() is not None:
                 continue
-            changed(False)
+            if not lost:
+                lost = True
+                changed(False)
             try:
                 await self.start()
             except StoreUnavailable:
                 await asyncio.sleep(1.0)
                 continue
+            lost = False
             changed(True)
 
     def _claim(self) -> None:
