@@ -13,6 +13,7 @@ import typer
 from bot.cli import commands, doctor, paper, rehearse, run, shadowing
 from bot.cli.document import Printer
 from bot.config.settings import Settings, load
+from bot.logs import Logging, Redactor
 from bot.model.errors import BotError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -61,10 +62,13 @@ def finish(printer: Printer, work: Coroutine[Any, Any, int]) -> None:
 
 
 def loaded(printer: Printer, files: list[Path] | None, account: int | None = None, **more: Any) -> Settings:
+    """Settings, or the end of the command with all problems; logs go to standard error."""
     try:
-        return settings_of(files, account, **more)
+        settings = settings_of(files, account, **more)
     except BotError as problem:
         raise typer.Exit(printer.failure(problem)) from problem
+    Logging(None, Redactor(settings.secrets()), console_level="ERROR")
+    return settings
 
 
 @app.command("run")
@@ -144,11 +148,12 @@ def paper_command(
     ] = None,
     username: Annotated[str, typer.Option()] = "paper",
     state: Annotated[Path | None, typer.Option(help="State folder; default: in the bot's.")] = None,
+    config: Files = None,
 ) -> None:
     """A local ProjectX venue: REST and SignalR on loopback, any client can connect."""
     printer = Printer("paper", as_json=False)
     key = os.environ.get("BOT_PAPER_API_KEY", "paper-key")
-    folder = state or loaded(printer, None).state_folder / "paper"
+    folder = state or loaded(printer, config).state_folder / "paper"
     finish(
         printer,
         paper.serve(
@@ -202,6 +207,9 @@ def flags_set(
     candidates: Annotated[
         str | None, typer.Option(help="rust, cython or both; default: what is built.")
     ] = None,
+    slice_: Annotated[
+        str | None, typer.Option("--slice", help="For canary, e.g. contract:CON.F.US.MNQ.Z25.")
+    ] = None,
     reason: Annotated[str, typer.Option()] = "",
     override: Annotated[
         bool, typer.Option("--override", help="Without a passed gate; audited, wants --reason.")
@@ -210,10 +218,8 @@ def flags_set(
     """Change the stage of one component; written with an audit row."""
     printer = Printer("flags set", as_json=as_json)
     settings = loaded(printer, config)
-    finish(
-        printer,
-        shadowing.set_flag(settings, printer, component, stage, candidates, reason, override=override),
-    )
+    change = shadowing.Change(component, stage, candidates, slice_, reason, override)
+    finish(printer, shadowing.set_flag(settings, printer, change))
 
 
 @shadow_app.command("report")

@@ -16,7 +16,7 @@ from bot.cli.document import Printer
 from bot.clock import Clock, SystemClock
 from bot.config.settings import Settings
 from bot.migration.flags import FlagsFile
-from bot.migration.stages import CANDIDATES, EFFECTS, Flag, Stage
+from bot.migration.stages import CANDIDATES, EFFECTS, Flag, Stage, known_component
 from bot.model.errors import BotError, UsageError
 from shadow import render_html, render_text
 from shadow.evidence import Evidence
@@ -24,6 +24,7 @@ from shadow.gate import Authority
 from shadow.report import build
 from shadow.supervisor import Worker
 
+PERFORMANCE = Path("var/perf/latest.json")
 STAGES: tuple[Stage, ...] = ("off", "replay", "shadow", "canary", "live", "complete")
 
 
@@ -57,27 +58,32 @@ async def flags(settings: Settings, printer: Printer) -> int:
     )
 
 
-async def set_flag(
-    settings: Settings,
-    printer: Printer,
-    component: str,
-    stage: str,
-    candidates: str | None,
-    reason: str,
-    *,
-    override: bool,
-) -> int:
+class Change(msgspec.Struct, frozen=True):
+    """What `bot flags set` was asked for; `candidates` None = all that are built."""
+
+    component: str
+    stage: str
+    candidates: str | None = None
+    slice: str | None = None
+    reason: str = ""
+    override: bool = False
+
+
+async def set_flag(settings: Settings, printer: Printer, change: Change) -> int:
     """Written to the watched file; a running bot follows within a second. Exit 7 without a passed gate."""
-    wanted = next((known for known in STAGES if known == stage), None)
+    component = known_component(change.component)
+    wanted = next((known for known in STAGES if known == change.stage), None)
     if wanted is None:
-        raise UsageError("stage", expected=f"one of {', '.join(STAGES)}", seen=stage, do="see `bot flags`")
-    if candidates is not None:
-        named = tuple(name.strip() for name in candidates.split(",") if name.strip())
+        raise UsageError(
+            "stage", expected=f"one of {', '.join(STAGES)}", seen=change.stage, do="see `bot flags`"
+        )
+    if change.candidates is not None:
+        named = tuple(name.strip() for name in change.candidates.split(",") if name.strip())
     else:
         named = () if wanted == "off" else built(component)
     file = flags_file(settings)
     row = file.set(
-        component, Flag(wanted, named), who=getpass.getuser(), reason=reason, override=override,
+        component, Flag(wanted, named, change.slice), who=getpass.getuser(), reason=change.reason, override=change.override,
         gate=_gate(settings, file, component, named), builds=builds(),
     )  # fmt: skip
     data = msgspec.to_builtins(row)
@@ -131,13 +137,13 @@ def builds() -> dict[str, str]:
     return {"rust": str(registry.core_build().info.get("source_hash", "absent"))}
 
 
-def report_of(path: Path, file: FlagsFile, authority: Authority | None = None) -> dict[str, Any]:
+def report_of(path: Path, file: FlagsFile) -> dict[str, Any]:
     """The report over an evidence file."""
     evidence = Evidence(path, read_only=True)
     try:
         return build(
             evidence, now_ns=SystemClock().host_now(), flags={name: file.current.flag(name) for name in EFFECTS},
-            audit=file.audit(), authority=authority, alarm=file.alarm,
+            audit=file.audit(), authority=Authority.measured(PERFORMANCE), alarm=file.alarm,
         )  # fmt: skip
     finally:
         evidence.close()
@@ -146,7 +152,8 @@ def report_of(path: Path, file: FlagsFile, authority: Authority | None = None) -
 def _row(component: str, file: FlagsFile, report: Mapping[str, Any] | None) -> dict[str, Any]:
     flag = file.current.flag(component)
     changed = next(
-        (row for row in file.audit(1000) if row.component == component and row.result == "changed"), None
+        (row for row in reversed(file.audit(1000)) if row.component == component and row.result == "changed"),
+        None,
     )
     found = next((c for c in report["components"] if c["component"] == component), None) if report else None
     judged = found["candidates"] if found else []

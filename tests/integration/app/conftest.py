@@ -1,0 +1,40 @@
+"""One gateway and one running bot for the tests that only look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.app.session import Bot, Gateway
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    found = Gateway(tmp_path_factory.mktemp("paper") / "paper", f"paper-app-{os.getpid()}")
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="session")
+def bot(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    found = Bot(
+        tmp_path_factory.mktemp("bot"), gateway, config="[strategies.overnight_range]\nenabled = true\n"
+    )
+    code, _ = found.command("flags", "set", "market_data", "shadow")
+    assert code == 0
+    found.start()
+    yield found
+    assert found.stop() == 0
+
+
+@pytest.fixture
+def own_gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that the test may break."""
+    found = Gateway(tmp_path / "paper", f"paper-own-{os.getpid()}")
+    found.start()
+    yield found
+    found.stop()
