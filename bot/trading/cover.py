@@ -47,15 +47,18 @@ class Cover(msgspec.Struct, frozen=True):
 
     @staticmethod
     def orphans(picture: Picture, at: At) -> list[Order]:
-        """Working legs of ours where there is no position and no entry that could make one."""
-        if picture.positions.net(*at) != 0:
-            return []
+        """Working legs of ours that protect nothing: no position, or one that they would enlarge.
+
+        Legs of an entry that still works wait for it and are left alone.
+        """
+        net = picture.positions.net(*at)
         entries = {order.id for order in picture.orders.working(*at) if picture.orders.is_entry(order)}
         return [
             order
             for order in picture.orders.working(*at)
             if picture.orders.is_leg(order)
             and order.status != 7
+            and (net == 0 or (order.status == 1 and (order.side == 0) == (net > 0)))
             and (order.parent_id is None or order.parent_id not in entries)
         ]
 

@@ -25,11 +25,11 @@ class GuardIntents:
             stop=price, reduce=True, reason="protect", created=self._clock.now(),
         )  # fmt: skip
 
-    def target(self, at: At, position: Position, price: Ticks, key: str) -> PlaceOrder:
-        """A limit order for the whole position."""
+    def target(self, at: At, position: Position, price: Ticks, key: str, size: int) -> PlaceOrder:
+        """A limit order against the position."""
         return PlaceOrder(
             key=key, account_id=at[0], contract_id=at[1], source="guard", strategy=self._strategy(at),
-            kind="TP", side=_against(position), type=OrderType.LIMIT, size=position.size, limit=price,
+            kind="TP", side=_against(position), type=OrderType.LIMIT, size=size, limit=price,
             reduce=True, reason="target", created=self._clock.now(),
         )  # fmt: skip
 

@@ -139,12 +139,18 @@ class Picture:
                 return strategy
             open_lots -= fill.size
             if open_lots <= 0:
-                return self._owners.get(at) if order is None else None
+                if order is not None:
+                    return None
+                break
         if at in self._owners:
             return self._owners[at]
         for leg in self.orders.working(*at):
             if self.orders.is_leg(leg):
                 return self.orders.strategy(leg)
+        # An entry of ours that was sent and not reported yet explains a position of its direction.
+        for order in self.floating(*at):
+            if self.orders.is_entry(order) and (order.side == 0) == (net > 0):
+                return self.orders.strategy(order)
         return None
 
     def entry_of(self, at: At) -> tuple[Order | None, Entry | None]:

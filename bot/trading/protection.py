@@ -96,7 +96,8 @@ class Watchdog:
         if position is None:
             self._flat(at, guard)
             return
-        guard.orphan_since = guard.unreported_since = None
+        guard.unreported_since = None
+        self._orphans(at, guard)
         now = self._clock.mono()
         cover = Cover.of(self._picture, at)
         size = abs(position.net)
@@ -220,10 +221,15 @@ class Watchdog:
             self._start(at, guard, self._shrink(at, *found))
             return
         size = abs(self._picture.positions.net(*at))
-        for order in targets(self._picture, at):
-            if left(order) > size:
-                self._start(at, guard, self._shrink_target(at, order, size))
+        found_targets = targets(self._picture, at)
+        too_much = sum(map(left, found_targets)) - size
+        for order in found_targets:
+            if 0 < left(order) <= too_much:
+                self._start(at, guard, self._shrink(at, order, 0))
                 return
+        if too_much > 0:
+            order = found_targets[0]
+            self._start(at, guard, self._shrink_target(at, order, left(order) - too_much))
 
     async def _shrink(self, at: At, order: Order, size: int) -> None:
         """Cancel a stop that is too many, or make it smaller; a child that cannot change is replaced."""
@@ -247,11 +253,13 @@ class Watchdog:
             position = self._picture.positions.get(*at)
             if outcome.kind == "confirmed" and position is not None and order.limit is not None:
                 key = self._intents.key(at, f"target.{order.id}")
-                await self._place_target(at, position, key, order.limit)
+                await self._place_target(at, position, key, order.limit, size)
         self._look_again(at)
 
-    async def _place_target(self, at: At, position: Position, key: str, price: Ticks) -> None:
-        outcome = await self._send(self._intents.target(at, position, price, key))
+    async def _place_target(
+        self, at: At, position: Position, key: str, price: Ticks, size: int | None = None
+    ) -> None:
+        outcome = await self._send(self._intents.target(at, position, price, key, size or position.size))
         if outcome.kind in {"refused", "denied"}:
             self._alarm("TARGET_REFUSED", at, outcome.message or str(outcome.code))
 
@@ -264,6 +272,10 @@ class Watchdog:
             self.longest_unprotected_ns = max(self.longest_unprotected_ns, self._clock.mono() - guard.since)
         guard.since = guard.surplus_since = guard.closing_since = guard.last_close = None
         guard.stop_refused = guard.halted = guard.told_foreign = False
+        self._orphans(at, guard)
+
+    def _orphans(self, at: At, guard: Guard) -> None:
+        """Legs that protect nothing go after a grace in which a position report may still explain them."""
         orphans = Cover.orphans(self._picture, at)
         if not orphans:
             guard.orphan_since = None
@@ -273,8 +285,8 @@ class Watchdog:
             guard.orphan_since = now
             self._poll(at[0], CONFIRM_S)
         # The venue cancels the sibling of its own bracket; ours are nobody's task but ours.
-        grace = ORPHAN_S if all(order.parent_id is not None for order in orphans) else 0.0
-        due = guard.orphan_since + round(grace * SECOND)
+        own = all(order.parent_id is None for order in orphans) and not self._picture.positions.net(*at)
+        due = guard.orphan_since + (0 if own else round(ORPHAN_S * SECOND))
         if guard.unreported_since is not None:
             # A read may lag behind the fill that makes these legs right.
             due = max(due, guard.unreported_since + GRACE_NS)
@@ -284,10 +296,8 @@ class Watchdog:
         self._start(at, guard, self._sweep(at))
 
     async def _sweep(self, at: At) -> None:
-        """Cancel legs of ours whose position a fresh, complete read does not show."""
+        """Cancel legs of ours that a fresh, complete position read does not explain."""
         await self._reader.positions(at[0], "safety")
-        if self._picture.positions.net(*at) != 0:
-            return
         self._guards[at].unreported_since = None
         for order in Cover.orphans(self._picture, at):
             await self._send(self._intents.cancel(at, order, "orphan"))
