@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Protocol
 
 import structlog
 
 from bot.calendar.sessions import SessionCalendar
-from bot.calendar.timeframes import parse_timeframe
+from bot.calendar.timeframes import bucket, parse_timeframe
 from bot.clock import Clock
 from bot.model.actions import Action
 from bot.model.errors import BotError
@@ -98,24 +99,37 @@ class HistoryEngine(Protocol):
 
 
 class HistoryGaps:
-    """Loads what the engine wants at start, then replaces bars that the feed did not cover whole.
+    """Loads what the engine wants at start and keeps it whole: bars that the feed did not cover, the time in
+    which the feed was lost, and the day bar that each 17:00 Chicago closes.
 
     A gap is asked for again after 1, 2, 4 … 30 s of venue time, as long as the engine wants it.
     """
 
     def __init__(
-        self,
-        engine: HistoryEngine,
-        loader: HistoryLoader,
-        clock: Clock,
+        self, engine: HistoryEngine, loader: HistoryLoader, calendar: SessionCalendar, clock: Clock,
         act: Callable[[Sequence[Action]], None],
-    ) -> None:
-        self._engine, self._loader, self._clock, self._act = engine, loader, clock, act
+    ) -> None:  # fmt: skip
+        self._engine, self._loader, self._calendar, self._clock = engine, loader, calendar, clock
+        self._act = act
         self._tried: dict[tuple[str, str, TsNs], tuple[int, int]] = {}
+        self._lost: TsNs | None = None
+        self._back = False
+        self._day: date | None = None
 
     async def load(self) -> None:
         """The windows of all running instances. Raises as HistoryLoader.series."""
+        self._day = self._calendar.risk_day(self._clock.now())
         await asyncio.gather(*(self._window(*wanted) for wanted in self._engine.windows_wanted()))
+
+    def feed_lost(self) -> None:
+        """Prints are missed from now on, or have been since an earlier loss."""
+        if self._lost is None:
+            self._lost = self._clock.now()
+        self._back = False
+
+    def feed_back(self) -> None:
+        """Prints arrive again."""
+        self._back = True
 
     async def run(self) -> None:
         """Once a second of venue time, until cancelled."""
@@ -126,6 +140,26 @@ class HistoryGaps:
             self._tried = {gap: tried for gap, tried in self._tried.items() if gap in due}
             for gap, end in due.items():
                 await self._try(gap, end)
+            await self._recover()
+
+    async def _recover(self) -> None:
+        now = self._clock.now()
+        day = self._calendar.risk_day(now)
+        try:
+            if self._back and self._lost is not None:
+                since = self._lost
+                for contract_id, frame, _ in self._engine.windows_wanted():
+                    start = bucket(self._calendar, parse_timeframe(frame), since)[0]
+                    bars = await self._loader.series(contract_id, frame, start)
+                    self._act(self._engine.on_history(contract_id, frame, bars, self._clock.now()))
+                self._lost = None if self._lost == since else self._lost
+            if day != self._day:
+                for contract_id, frame, count in self._engine.windows_wanted():
+                    if frame == "1d":
+                        await self._window(contract_id, frame, count)
+                self._day = day
+        except BotError as problem:
+            log.warning("history.recovery", problem=str(problem))
 
     async def _window(self, contract_id: str, timeframe: str, count: int) -> None:
         bars = await self._loader.newest(contract_id, timeframe, count)

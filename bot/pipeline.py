@@ -123,8 +123,8 @@ class Pipeline:
                 continue
             contract_id, now = trade.contract_id, trade.received
             self._last_trade[contract_id] = now
-            minute = now // MINUTE
-            if self._minute.get(contract_id) != minute:
+            minute = (trade.ts or now) // MINUTE
+            if minute > self._minute.get(contract_id, 0):
                 self._minute[contract_id] = minute
                 self._show_forming(contract_id, now)
             self.act(self._engine.on_price(contract_id, trade.price, now))
@@ -151,4 +151,3 @@ class Pipeline:
             for listener in self.bar_listeners:
                 listener(bar)
             self.act(self._engine.on_bar(bar, now))
-

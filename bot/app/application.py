@@ -43,6 +43,7 @@ from bot.trading.account_rules import AccountRules, day_start
 from bot.trading.desk import Desk, Notice
 from bot.trading.intent_log import IntentLog
 from bot.trading.lease import AccountLock, lock_folder
+from bot.trading.session_end import SessionEnd
 from bot.trading.settings import TradingSettings
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,8 @@ class Application:
         self.engine: PythonStrategyEngine
         self.desk: Desk
         self.rules: AccountRules
+        self.session_end: SessionEnd | None = None
+        self._gaps: HistoryGaps | None = None
         self.pipeline: Pipeline
         self.contracts: list[Contract] = []
 
@@ -122,6 +125,7 @@ class Application:
         await self._step("hubs", self._connect_hubs())
         await self._step("reconciliation", self._take_account(lock))
         if self._trade:
+            self._keep_session_end()
             await self._step("strategies", self._start_strategies(parameters))
         self._own(self.pipeline.run(), "timers")
         self._own(self._every_second(), "seconds")
@@ -218,6 +222,22 @@ class Application:
         for hub, generation, records in early:
             self.pipeline.on_records(hub, generation, records)
 
+    def _keep_session_end(self) -> None:
+        session = self.settings.session
+        if session.flatten and session.eod_scope == "all":
+            self.session_end = SessionEnd(
+                self.desk,
+                self.account.id,
+                self.calendar,
+                self.venue.clock,
+                session.flatten_start,
+                self._once_only,
+            )
+
+    def _once_only(self, task: asyncio.Task[Any]) -> None:
+        self._once.add(task)
+        task.add_done_callback(self._once.discard)
+
     async def _start_strategies(self, parameters: dict[str, Any]) -> None:
         if not parameters["enabled"]:
             return
@@ -228,15 +248,15 @@ class Application:
         self.desk.intake.tell_positions(self.account.id)
 
     async def _load_history(self) -> None:
-        self._gaps = HistoryGaps(
+        self._gaps = gaps = HistoryGaps(
             self.engine, HistoryLoader(
                 self.venue.rest, PythonBarConverter(self.calendar), self.calendar, self.venue.clock,
                 lambda contract, frame, bars: self.storage.outbox.keep("upsert_bars", (contract, frame, bars)),
             ),
-            self.venue.clock, self.pipeline.act,
+            self.calendar, self.venue.clock, self.pipeline.act,
         )  # fmt: skip
-        await self._gaps.load()
-        self._own(self._gaps.run(), "history gaps")
+        await gaps.load()
+        self._own(gaps.run(), "history gaps")
 
     async def _start_api(self) -> None:
         token = self.settings.server.token
@@ -296,6 +316,10 @@ class Application:
         while True:
             await self.venue.clock.host_sleep(0.25)
             self.rules.tick()
+            if self.session_end is not None:
+                self.session_end.tick()
+            for contract in self.contracts:
+                self.desk.picture.labels[contract.id] = self.engine.condition(contract.id)
             await self.migration.poll()
 
     def _on_records(self, hub: Hub, generation: int, records: list[tuple[bytes, int, int]]) -> None:
@@ -313,13 +337,15 @@ class Application:
                 self.pipeline.feed_up()
             else:
                 self.pipeline.feed_down()
+            if self._gaps is not None:
+                (self._gaps.feed_back if state == "up" else self._gaps.feed_lost)()
 
     def _breached(self, account_id: int, actions: Sequence[RuleAction]) -> None:
         log.warning("rules.actions", account_id=account_id, actions=list(actions))
         if "FLATTEN" in actions:
-            flatten = asyncio.create_task(self.desk.flatten(account_id, reason="a loss limit was reached"))
-            self._once.add(flatten)
-            flatten.add_done_callback(self._once.discard)
+            self._once_only(
+                asyncio.create_task(self.desk.flatten(account_id, reason="a loss limit was reached"))
+            )
 
     def _figures_changed(self, account_id: int, figures: RuleFigures) -> None:
         self.pipeline.act(self.engine.on_risk(account_id, figures, self.venue.clock.now()))

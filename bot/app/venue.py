@@ -12,7 +12,7 @@ from bot.config.sections import MARKET_HUB_URL, REST_URL, USER_HUB_URL
 from bot.config.settings import Settings
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import AiohttpTransport, TransportFailure
@@ -59,8 +59,8 @@ class Venue:
             rate.reserved,
         )  # fmt: skip
         self.session = VenueSession(
-            transport, Credentials(auth.username, Secret(auth.api_key.reveal())), clock, self.budget,
-            margin_s=auth.refresh_margin, seed=None if auth.token is None else Secret(auth.token.reveal()),
+            transport, Credentials(auth.username, auth.api_key), clock, self.budget,
+            margin_s=auth.refresh_margin, seed=auth.token,
         )  # fmt: skip
         self.contracts = ContractRegistry(clock)
         self.rest = RestClient(
@@ -69,6 +69,7 @@ class Venue:
         )  # fmt: skip
 
     async def close(self) -> None:
+        await self.session.close()
         await self.transport.close()
 
 

@@ -37,6 +37,8 @@ async def run(settings: Settings, *, verbose: bool) -> int:
     _signals(application)
     account = application.account
     console.print(f"account {account.id} {account.name}, balance {account.balance / 1e6:,.2f}")
+    for warning in settings.warnings:
+        console.print(f"[yellow]{warning}[/]")
     console.print("contracts " + ", ".join(contract.id for contract in application.contracts))
     console.print("start " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in application.steps))
     prompt = asyncio.create_task(_prompt(application)) if sys.stdin.isatty() else None

@@ -1,7 +1,6 @@
 """Typed settings from defaults, TOML, environment and command line, each value with its origin."""
 
-from bot.config.secret import Secret
 from bot.config.settings import Settings, load
 from bot.config.show import show
 
-__all__ = ["Secret", "Settings", "load", "show"]
+__all__ = ["Settings", "load", "show"]

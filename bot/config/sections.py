@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from bot.config.secret import Secret
 from bot.config.values import Rate, Seconds
 from bot.model.quantities import Money
+from bot.model.secret import Secret
 
 REST_URL = "https://api.topstepx.com"
 USER_HUB_URL = "https://rtc.topstepx.com/hubs/user"

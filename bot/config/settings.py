@@ -14,11 +14,11 @@ import msgspec
 from bot.config import checks, environment, sections, sources
 from bot.config.environment import Setting
 from bot.config.nearness import hint
-from bot.config.secret import Secret
 from bot.config.strategy_keys import READERS
 from bot.config.strategy_keys import SECTION as STRATEGY
 from bot.config.values import BadValue, read
 from bot.model.errors import ConfigError
+from bot.model.secret import Secret
 
 
 class Settings(sections.Section, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from bot.config.secret import Secret
 from bot.config.settings import KINDS, Settings, values_of
 from bot.config.values import Rate, Seconds, plain, shown
 from bot.model.quantities import Money
+from bot.model.secret import Secret
 
 
 def show(settings: Settings) -> list[dict[str, Any]]:

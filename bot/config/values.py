@@ -11,9 +11,9 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin
 
 import msgspec
 
-from bot.config.secret import Secret
 from bot.model.errors import BadNumber
 from bot.model.quantities import Money, exact_money, parse_decimal, parse_money
+from bot.model.secret import Secret
 
 Seconds = NewType("Seconds", float)
 _TRUE = frozenset({"true", "1", "yes", "on"})

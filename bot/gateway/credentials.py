@@ -1,4 +1,4 @@
-"""Secrets whose text shows in no representation, and the token with its end of life."""
+"""The venue user's credentials, and the token with its end of life."""
 
 from __future__ import annotations
 
@@ -9,31 +9,11 @@ from typing import Final
 import msgspec
 
 from bot.model.quantities import TsNs
+from bot.model.secret import Secret
 from bot.model.times import HOUR, SECOND
 
 UNREADABLE_LIFE: Final = 12 * HOUR
 _LATEST: Final = 1 << 33
-
-
-class Secret:
-    """Text that `repr`, `str` and pickling do not show; `reveal` is the only way to it."""
-
-    __slots__ = ("__text",)
-
-    def __init__(self, text: str) -> None:
-        self.__text = text
-
-    def reveal(self) -> str:
-        """The text, for the one place that sends it."""
-        return self.__text
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not copied out of the process")
 
 
 class Credentials(msgspec.Struct, frozen=True):

@@ -15,10 +15,11 @@ import structlog
 
 from bot.clock import SECOND, Clock
 from bot.gateway.budget import RateBudget
-from bot.gateway.credentials import Credentials, Secret, Token, token_end
+from bot.gateway.credentials import Credentials, Token, token_end
 from bot.gateway.transport import RawReply, Transport, TransportFailure
 from bot.model.errors import AuthError, BadField, ProtocolError
 from bot.model.quantities import TsNs
+from bot.model.secret import Secret
 from bot.model.venue_rows import decode_json, whole
 
 LOGIN: Final = "/api/Auth/loginKey"

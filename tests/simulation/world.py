@@ -21,7 +21,7 @@ from bot.calendar.sessions import SessionCalendar
 from bot.clock import VirtualClock
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import RawReply, TransportFailure
@@ -34,6 +34,7 @@ from bot.model.intents import Bracket, PlaceOrder
 from bot.model.orders import OrderType
 from bot.model.quantities import Money, Ticks, TsNs
 from bot.model.risk import RuleFigures, StrategyPolicy
+from bot.model.secret import Secret
 from bot.model.times import SECOND, parse_ts
 from bot.paper.config import PaperConfig
 from bot.paper.hub import HubRefused

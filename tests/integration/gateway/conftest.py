@@ -11,12 +11,13 @@ import pytest
 from bot.clock import Clock, PaperClock
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.hubs import HubConnection
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import AiohttpTransport
 from bot.model.events import Hub
+from bot.model.secret import Secret
 from bot.model.times import parse_ts
 from bot.paper.config import PaperConfig, PaperOptions
 from bot.paper.server import PaperGateway

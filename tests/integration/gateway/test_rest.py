@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot.gateway.credentials import Secret
 from bot.gateway.session import VenueSession
 from bot.legacy.order_execution import PythonOrderExecution
 from bot.model.codes import Code
 from bot.model.errors import AuthError, ProtocolError, VenueRefused, VenueUnreachable
 from bot.model.intents import Bracket, CancelOrder, ClosePosition, Intent, ModifyOrder, Outcome, PlaceOrder
+from bot.model.secret import Secret
 from bot.model.times import HOUR, MINUTE
 from tests.integration.gateway.conftest import Venue
 from tests.parity.approval import approve

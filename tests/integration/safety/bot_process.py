@@ -19,7 +19,7 @@ from bot.calendar.sessions import SessionCalendar
 from bot.clock import PaperClock
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.hubs import HubConnection
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
@@ -30,6 +30,7 @@ from bot.model.actions import Enter, Instance
 from bot.model.orders import OrderType
 from bot.model.quantities import Money, Ticks
 from bot.model.risk import RuleFigures, StrategyPolicy
+from bot.model.secret import Secret
 from bot.risk.gate import Gate
 from bot.risk.subject import GateLimits
 from bot.trading.desk import Desk

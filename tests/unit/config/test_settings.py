@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.config import Secret, Settings, load, show
+from bot.config import Settings, load, show
 from bot.config.environment import native
 from bot.config.settings import KINDS, SECRETS
 from bot.config.strategy_keys import READERS, VARIABLES
 from bot.config.values import Rate
 from bot.model.errors import ConfigError
+from bot.model.secret import Secret
 
 S = "strategies.overnight_range"
 

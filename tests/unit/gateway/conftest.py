@@ -8,9 +8,10 @@ import pytest
 
 from bot.clock import VirtualClock
 from bot.gateway.budget import RateBudget
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import AiohttpTransport
+from bot.model.secret import Secret
 from bot.model.times import parse_ts
 from tests.unit.gateway.scripted import ScriptedVenue
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from bot.clock import SystemClock
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.hubs import HubConnection
 from bot.gateway.session import VenueSession
 from bot.gateway.transport import AiohttpTransport
 from bot.model.errors import ConfigError
+from bot.model.secret import Secret
 from tests.unit.gateway.scripted import ScriptedVenue
 from tests.unit.gateway.test_frames import frame
 

@@ -13,13 +13,14 @@ from aiohttp import web
 from bot.clock import SystemClock
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
-from bot.gateway.credentials import Credentials, Secret
+from bot.gateway.credentials import Credentials
 from bot.gateway.exchange import HISTORY
 from bot.gateway.rest import ACCOUNTS, CONTRACT, OPEN_ORDERS, ORDERS, POSITIONS, QUERY, TRADES, RestClient
 from bot.gateway.session import LOGIN, VenueSession
 from bot.gateway.transport import AiohttpTransport
 from bot.model.errors import AuthError, BadTimeframe, ProtocolError, VenueRefused, VenueUnreachable
 from bot.model.intents import PlannedRequest, WireResponse
+from bot.model.secret import Secret
 from bot.model.times import HOUR, MINUTE, format_ts, parse_ts
 from tests.parity.test_websocket import ACCOUNT, FILL, MNQ, ORDER, POSITION
 from tests.unit.gateway.scripted import ScriptedVenue, envelope

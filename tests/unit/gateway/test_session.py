@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.clock import VirtualClock
-from bot.gateway.credentials import UNREADABLE_LIFE, Credentials, Secret, token_end
+from bot.gateway.credentials import UNREADABLE_LIFE, Credentials, token_end
 from bot.gateway.session import LOGIN, LOGOUT, VALIDATE, VenueSession
 from bot.gateway.transport import AiohttpTransport, TransportFailure
 from bot.model.errors import AuthError
+from bot.model.secret import Secret
 from bot.model.times import SECOND
 from tests.unit.gateway.conftest import START
 from tests.unit.gateway.scripted import InstantVenue, ScriptedVenue, envelope, jwt

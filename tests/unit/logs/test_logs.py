@@ -17,8 +17,8 @@ from signalrcore.helpers import Helpers
 
 from bot import logs
 from bot.clock import VirtualClock
-from bot.config import Secret
 from bot.logs import Logging, Redactor, logger
+from bot.model.secret import Secret
 
 KEY = "k3y/with+odd=\"chars'\\"
 PASSWORD = "p@ssw0rd-dsn"
