@@ -80,6 +80,7 @@ class Pipeline:
         """The market hub is connected and subscribed."""
         now = self._clock.now()
         for contract_id in self._contracts:
+            self._last_trade[contract_id] = now
             self._bars.feed_up(contract_id, now)
 
     def feed_down(self) -> None:
@@ -139,7 +140,7 @@ class Pipeline:
         quote = event.quote
         if not event.last_changed:
             return
-        if received - self._last_trade.get(quote.contract_id, 0) >= QUOTE_FALLBACK_NS:
+        if received - self._last_trade.get(quote.contract_id, received) >= QUOTE_FALLBACK_NS:
             self._bars.set_mode(quote.contract_id, "quotes")
             self._finish(
                 self._bars.on_quote(quote.contract_id, quote.last, quote.last_ts, received), received

@@ -52,7 +52,7 @@ def build(
         "ready_s": round(ready_s, 2), "trade_list": status["trades"], "breakouts": breakouts,
         "frame": status["frame"], "components": _components(report, status), "shadow_tax": _tax(report, status),
         "report": None if report is None else str(folder / "report.html"),
-        "sentences": [] if report is None else report["verdict"], "folder": str(folder),
+        "sentences": sentences(report), "folder": str(folder),
     }  # fmt: skip
 
 
@@ -75,6 +75,15 @@ def lived_through(ledger: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "stop_moved": moved, "exit": None if out is None else "stop" if out is stop else "target",
             })  # fmt: skip
     return found
+
+
+def sentences(report: Mapping[str, Any] | None) -> list[str]:
+    """One line per candidate."""
+    return [
+        f"{component['component']}/{candidate['candidate']}: {candidate['sentence']}"
+        for component in (report["components"] if report else ())
+        for candidate in component["candidates"]
+    ]
 
 
 def write(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -114,8 +123,7 @@ def show(console: Console, summary: Mapping[str, Any]) -> None:
     )
     console.print(f"{summary['messages']} hub messages handled, ready after {summary['ready_s']} s")
     for sentence in summary["sentences"]:
-        if "no candidate is built" not in sentence:
-            console.print(sentence)
+        console.print(sentence)
     if summary["report"]:
         console.print(f"report: {summary['report']}", soft_wrap=True)
     else:
