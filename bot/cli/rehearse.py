@@ -8,20 +8,25 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from bot.calendar.windows import ET, to_wall, wall_to_ns
 from bot.cli import summary
 from bot.cli.document import Printer
 from bot.cli.live import LiveView
+from bot.cli.paper import start_of
 from bot.cli.remote import RemoteBot
 from bot.cli.shadowing import built
-from bot.clock import monotonic_ns
+from bot.clock import SystemClock, monotonic_ns
+from bot.migration.flags import FlagsFile
+from bot.migration.stages import Flag
 from bot.model.errors import BotError, VenueUnreachable
+from bot.model.times import MINUTE, SECOND
 from bot.servers.announcement import Announcement, find
 from bot.trading.lease import lock_folder
 
@@ -41,6 +46,17 @@ class Plan(msgspec.Struct, frozen=True):
     density: str
     scenario: str
     folder: Path
+
+    @property
+    def breakout_due(self) -> bool:
+        """Whether the scenario's breakout lies inside the session: begun before the cash open, 13 minutes into it."""
+        begin = start_of(self.start)
+        opened = wall_to_ns(to_wall(begin, ET).date(), time(9, 30), ET)
+        return (
+            self.scenario == "breakout"
+            and begin < opened
+            and begin + self.seconds * self.rate * SECOND > opened + 13 * MINUTE
+        )
 
 
 class ProcessFailed(BotError):
@@ -69,7 +85,7 @@ async def rehearse(plan: Plan, printer: Printer) -> int:
             if bot.returncode != 0:
                 raise _died(bot, "bot", folder)
         verdict, ledger = await _control(paper, "/paper/judge"), await _control(paper, "/paper/ledger")
-    result = summary.build(folder, plan.seed, verdict, ledger, last, ready_s)
+    result = summary.build(folder, plan.seed, verdict, ledger, last, ready_s, breakout_due=plan.breakout_due)
     summary.write(folder, result)
     return printer.result(result, summary.show, exit_code=0 if result["ok"] else summary.FOUND)
 
@@ -151,10 +167,6 @@ def _write_configuration(plan: Plan, folder: Path, paper: dict[str, Any]) -> Non
 
 
 def _write_flags(folder: Path) -> None:
-    from bot.clock import SystemClock
-    from bot.migration.flags import FlagsFile
-    from bot.migration.stages import Flag
-
     candidates = built("market_data")
     if candidates:
         (folder / "state").mkdir(mode=0o700)

@@ -30,7 +30,7 @@ def build(
     status: Mapping[str, Any],
     ready_s: float,
 ) -> dict[str, Any]:
-    """The summary; `ok` says that the judge found nothing and that a breakout entry was lived through."""
+    """The summary; `ok` says that the judge found nothing and, where one was due, that a breakout entry was lived through."""
     report = _report(folder)
     breakouts = lived_through(ledger)
     problems = [
@@ -40,7 +40,7 @@ def build(
           if verdict["unprotected_longest_s"] > NAKED_LIMIT_S else []),
         *([f"{verdict['rate_limited']} requests above the venue's rate limit"] if verdict["rate_limited"] else []),
         *([f"{status['unknown_intents']} intents of unknown outcome"] if status["unknown_intents"] else []),
-        *([] if breakouts else ["no breakout entry was filled, protected and moved to breakeven or out"]),
+        *([] if breakouts or not breakout_due else ["no breakout entry was filled, protected and moved to breakeven or out"]),
         *([] if status["trades"] == [] or not _differs(status, verdict) else ["the bot's trades are not the venue's"]),
     ]  # fmt: skip
     return {
