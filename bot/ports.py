@@ -29,7 +29,6 @@ from bot.model.orders import Account, Fill, Order, Position
 from bot.model.quantities import Ticks, TsNs
 from bot.model.risk import RiskView, RuleFigures
 
-
 Lane = Literal["safety", "entry", "read", "background"]
 
 

@@ -23,13 +23,9 @@ TAG = "TB2-overnight_range-"
 
 
 def build(
-    folder: Path,
-    seed: int,
-    verdict: Mapping[str, Any],
-    ledger: Mapping[str, Any],
-    status: Mapping[str, Any],
-    ready_s: float,
-) -> dict[str, Any]:
+    folder: Path, seed: int, verdict: Mapping[str, Any], ledger: Mapping[str, Any], status: Mapping[str, Any],
+    ready_s: float, *, breakout_due: bool,
+) -> dict[str, Any]:  # fmt: skip
     """The summary; `ok` says that the judge found nothing and, where one was due, that a breakout entry was lived through."""
     report = _report(folder)
     breakouts = lived_through(ledger)
