@@ -8,6 +8,8 @@ use crate::civil::Day;
 use crate::zone::Zone;
 use crate::{DAY, HOUR, MINUTE};
 
+/// Times further out belong to the day of this one, so that no sum of days leaves the range.
+const FAR: i64 = i64::MAX - 40 * DAY;
 const ROLL: i64 = 17 * HOUR;
 
 /// What a dated row says.
@@ -89,7 +91,7 @@ impl Calendar {
 
     /// The CT date of `t`, plus one day from 17:00 on.
     pub fn raw_day(&self, t: i64) -> Day {
-        Day((self.central.wall(t) - ROLL).div_euclid(DAY) + 1)
+        Day((self.central.wall(t.clamp(-FAR, FAR)) - ROLL).div_euclid(DAY) + 1)
     }
 
     /// `raw_day` moved over weekends.

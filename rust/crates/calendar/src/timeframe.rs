@@ -44,19 +44,19 @@ impl Timeframe {
         self.0 > HOUR_S
     }
 
-    /// The bucket that `t` belongs to.
+    /// The bucket that `t` belongs to; its bounds stay inside the range of `i64`, whose ends no market reaches.
     pub fn bucket(self, calendar: &Calendar, t: i64) -> Bounds {
         let length = i64::from(self.0) * SECOND;
         match self.0 {
             ..=HOUR_S => {
-                let start = t.div_euclid(length) * length;
-                Bounds { start, end: start + length }
+                let start = t.div_euclid(length).saturating_mul(length);
+                Bounds { start, end: start.saturating_add(length) }
             }
             WEEK_S => calendar.session_week(t),
             DAY_S => calendar.session_bounds(t),
             _ => {
                 let day = calendar.session_bounds(t);
-                let start = day.start + (t - day.start).div_euclid(length).max(0) * length;
+                let start = day.start + (t.min(day.end - 1) - day.start).div_euclid(length).max(0) * length;
                 Bounds { start, end: (start + length).min(day.end) }
             }
         }

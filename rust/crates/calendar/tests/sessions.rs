@@ -137,3 +137,17 @@ proptest! {
         prop_assert!(calendar.session_bounds(bounds.end).start >= bounds.end);
     }
 }
+
+proptest! {
+    #[test]
+    fn buckets_hold_their_time_or_stop_at_the_ends_of_the_range(
+        t in prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), i64::MIN..i64::MIN + 8 * DAY, i64::MAX - 8 * DAY..i64::MAX],
+        text in prop_oneof![Just("5s"), Just("1m"), Just("1h"), Just("4h"), Just("1d"), Just("1w")],
+    ) {
+        let bounds = Timeframe::parse(text).unwrap().bucket(&calendar(&vectors()), t);
+        prop_assert!(bounds.start <= bounds.end);
+        if (i64::MIN / 2..i64::MAX / 2).contains(&t) {
+            prop_assert!(t < bounds.end);
+        }
+    }
+}
