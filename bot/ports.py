@@ -94,7 +94,7 @@ class StreamProcessor(Component, Protocol):
 class BarBuilder(Component, Protocol):
     """Trade prints to bars in all timeframes (strategies.md §6)."""
 
-    def on_trade(self, trade: Trade) -> list[Bar]:
+    def on_trade(self, trade: Trade, /) -> list[Bar]:
         """Bars that became final, in order of end, then of length."""
         ...
 

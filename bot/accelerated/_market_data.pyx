@@ -1,25 +1,28 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False
 """Bars built by compiled Python, after `bot/legacy/market_data`; see there for why ticks wait in a window."""
 
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+
+cimport cython
+
+from bot.accelerated._slots cimport exact_integer, is_exact, slot, slot_offset
 
 from bot.calendar.timeframes import bucket as bucket_of
 from bot.calendar.timeframes import parse_timeframe, timeframe_of
 from bot.model.bar_state import SOURCES, BuilderState, FrameState, OpenBar, SymbolState, decode, digest, encode
-from bot.model.errors import BadField, BadNumber, BadTimeframe, StoreCorrupt, Unsorted
+from bot.model.errors import BadField, BadNumber, BadTimeframe, CoreFailure, StoreCorrupt, Unsorted
 from bot.model.market import Bar, ConvertedBar, MinuteBar, Trade
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
+    Py_ssize_t Py_REFCNT(PyObject*)
+    bint PyUnicode_CheckExact(PyObject*)
 
-cdef extern from "structmember.h":
-    ctypedef struct PyMemberDef:
-        Py_ssize_t offset
-        int type
-    ctypedef struct PyMemberDescrObject:
-        PyMemberDef* d_member
-    int T_OBJECT_EX
+cdef extern from *:
+    bint __builtin_add_overflow(int64_t, int64_t, int64_t*) noexcept
 
 ctypedef const int64_t[::1] Column
 
@@ -30,18 +33,7 @@ cdef enum:
 cdef int64_t NEVER = INT64_MIN
 
 
-cdef Py_ssize_t slot_offset(object owner, str name) except -1:
-    """Where an exact struct keeps a field; the member descriptor of the class tells it."""
-    descriptor = getattr(owner, name)
-    cdef PyMemberDef* member
-    if type(descriptor).__name__ != "member_descriptor":
-        raise TypeError(f"{owner.__name__}.{name}: expected a slot")
-    member = (<PyMemberDescrObject*><PyObject*>descriptor).d_member
-    if member.type != T_OBJECT_EX:
-        raise TypeError(f"{owner.__name__}.{name}: expected a slot of an object")
-    return member.offset
-
-
+cdef object TRADE = Trade, MINUTE_BAR = MinuteBar
 cdef Py_ssize_t CONTRACT_ID = slot_offset(Trade, "contract_id")
 cdef Py_ssize_t PRICE = slot_offset(Trade, "price")
 cdef Py_ssize_t SIZE = slot_offset(Trade, "size")
@@ -55,16 +47,27 @@ cdef Py_ssize_t CLOSE = slot_offset(MinuteBar, "close")
 cdef Py_ssize_t VOLUME = slot_offset(MinuteBar, "volume")
 
 
-cdef inline PyObject* slot(object owner, Py_ssize_t offset) noexcept:
-    return (<PyObject**>(<char*><PyObject*>owner + offset))[0]
-
-
 cdef inline int64_t integer(object value) except? -1:
     cdef int overflow = 0
     cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow:
         raise BadNumber("number", expected="an integer of 64 bits", seen=value)
     return number
+
+
+cdef inline int64_t field(object owner, bint exact, Py_ssize_t offset, str name) except? -1:
+    """An integer field, from its slot when the owner is of exactly the class of the offset."""
+    cdef int64_t value
+    if exact and exact_integer(slot(<PyObject*>owner, offset), &value):
+        return value
+    return integer(getattr(owner, name))
+
+
+cdef inline bint in_future(int64_t event, int64_t arrival, int64_t max_future) noexcept:
+    cdef int64_t latest
+    if __builtin_add_overflow(arrival, max_future, &latest):
+        latest = INT64_MAX if max_future > 0 else INT64_MIN
+    return event > latest
 
 
 cdef class Frame:
@@ -93,7 +96,7 @@ cdef class Frame:
             self.end = self.start + self.length
         return 0
 
-    cdef object published(self, str contract_id, bint final):
+    cdef object published(self, contract_id, bint final):
         return Bar(
             contract_id, self.timeframe.text, self.bar_start, self.bar_end, self.open, self.high, self.low,
             self.close, self.volume, self.ticks, final, self.complete, SOURCES[self.sources],
@@ -124,14 +127,13 @@ cdef class Frame:
 cdef class Symbol:
     """The state of one contract."""
 
-    cdef str contract_id
-    cdef object calendar, last_quote
+    cdef object contract_id, calendar, last_quote
     cdef list frames
     cdef int64_t window_start, window_end, next_end, clock, up_since, future, bad
     cdef int64_t open, high, low, close, open_ts, close_ts, volume, ticks
     cdef bint quotes
 
-    def __init__(self, str contract_id, object calendar, list frames):
+    def __init__(self, contract_id, calendar, list frames):
         self.contract_id = contract_id
         self.calendar = calendar
         self.frames = frames
@@ -144,7 +146,15 @@ cdef class Symbol:
         self.close_ts = self.high = NEVER
         self.open = self.close = self.volume = self.ticks = 0
 
-    cdef inline void add(self, int64_t ts, int64_t price, int64_t size) noexcept:
+    cdef inline bint gather(self, int64_t ts, int64_t price, int64_t size) noexcept:
+        """Keep a tick that belongs to all open buckets; leave another, or one too many to count, alone."""
+        cdef int64_t volume
+        if not self.window_start <= ts < self.window_end:
+            return False
+        if __builtin_add_overflow(self.volume, size, &volume):
+            return False
+        self.volume = volume
+        self.ticks += 1
         if price > self.high:
             self.high = price
         if price < self.low:
@@ -155,8 +165,7 @@ cdef class Symbol:
         if ts < self.open_ts:
             self.open_ts = ts
             self.open = price
-        self.volume += size
-        self.ticks += 1
+        return True
 
     cdef int advance(self, int64_t t, list finals) except -1:
         cdef Frame frame
@@ -183,8 +192,7 @@ cdef class Symbol:
     cdef int tick(self, int64_t ts, int64_t price, int64_t size, int source, list finals) except -1:
         cdef Frame frame
         self.advance(ts, finals)
-        if self.window_start <= ts < self.window_end:
-            self.add(ts, price, size)
+        if self.gather(ts, price, size):
             return 0
         for frame in self.frames:
             if ts < frame.start and not self.in_gap(frame, ts):
@@ -206,17 +214,22 @@ cdef class Symbol:
             self.clear()
         return 0
 
-    cdef inline void merge(
+    cdef inline int merge(
         self, Frame frame, int64_t open_ts, int64_t open_, int64_t high, int64_t low, int64_t close_ts,
         int64_t close, int64_t volume, int64_t ticks, int source,
-    ) noexcept:
+    ) except -1:
         if not frame.ticks:
             frame.bar_start, frame.bar_end = frame.start, frame.end
             frame.open, frame.high, frame.low, frame.close = open_, high, low, close
             frame.open_ts, frame.close_ts = open_ts, close_ts
             frame.volume, frame.ticks, frame.sources = volume, ticks, source
             frame.complete = NEVER < self.up_since <= frame.start and frame.registered <= frame.start
-            return
+            return 0
+        if __builtin_add_overflow(frame.volume, volume, &volume):
+            raise CoreFailure(
+                "compiled component", expected="volumes of 64 bits", seen=f"overflow in {self.contract_id}",
+                do="restore a snapshot or use another implementation",
+            )
         if open_ts < frame.open_ts:
             frame.open_ts = open_ts
             frame.open = open_
@@ -227,9 +240,10 @@ cdef class Symbol:
             frame.high = high
         if low < frame.low:
             frame.low = low
-        frame.volume += volume
+        frame.volume = volume
         frame.ticks += ticks
         frame.sources |= source
+        return 0
 
     cdef bint in_gap(self, Frame frame, int64_t ts) except -1:
         return frame.session_bound and bucket_of(self.calendar, frame.timeframe, ts)[1] > self.clock
@@ -288,7 +302,7 @@ cdef class BarBuilder:
     """Bars built from trades; the contract is that of `bot.ports.BarBuilder`."""
 
     cdef object calendar
-    cdef list timeframes
+    cdef list timeframes, empty
     cdef int64_t close_grace, max_future, timer
     cdef dict symbols
     cdef object last_id
@@ -301,9 +315,15 @@ cdef class BarBuilder:
         self.max_future = max_future_ms * 1_000_000
         self.timer = NEVER
         self.symbols = {}
+        self.empty = []
 
-    def on_trade(self, trade):
+    def on_trade(self, trade, /):
         """Bars that became final, in order of end, then of length."""
+        if self.gather(<PyObject*>trade):
+            # A list that nobody kept is handed out again: no one can tell it from a new one.
+            if Py_REFCNT(<PyObject*>self.empty) != 1 or self.empty:
+                self.empty = []
+            return self.empty
         finals = []
         self.add(trade, finals)
         return finals
@@ -334,23 +354,22 @@ cdef class BarBuilder:
         for i in range(count):
             if size[i] <= 0:
                 symbol.bad += 1
-            elif event[i] > arrival[i] and event[i] - arrival[i] > self.max_future:
+            elif in_future(event[i], arrival[i], self.max_future):
                 symbol.future += 1
-            elif symbol.window_start <= event[i] < symbol.window_end:
-                symbol.add(event[i], price[i], size[i])
-            else:
+            elif not symbol.gather(event[i], price[i], size[i]):
                 self.trade(symbol, event[i], price[i], size[i], finals)
         return finals
 
     def on_quote(self, contract_id, last, ts, received):
         """A quote's last price; counts as a tick of size 0 in quote mode only."""
         cdef Symbol symbol = self.symbol(contract_id)
-        cdef int64_t event, price
+        cdef int64_t event, price, arrival
         if not symbol.quotes or last is None or last == symbol.last_quote:
             return []
         price = integer(last)
-        event = integer(received) if ts is None else integer(ts)
-        if ts is not None and event > received + self.max_future:
+        arrival = integer(received)
+        event = arrival if ts is None else integer(ts)
+        if ts is not None and in_future(event, arrival, self.max_future):
             symbol.future += 1
             return []
         symbol.last_quote = last
@@ -449,33 +468,52 @@ cdef class BarBuilder:
         """Always true: each call is a whole unit of work."""
         return True
 
+    @cython.final
+    cdef inline bint gather(self, PyObject* trade) noexcept:
+        """Take the usual print, an exact struct of exact integers that closes nothing; leave any other alone."""
+        cdef int64_t price, size, ts, received
+        cdef PyObject* contract_id
+        cdef PyObject* symbol
+        if not is_exact(trade, <PyObject*>TRADE):
+            return False
+        contract_id = slot(trade, CONTRACT_ID)
+        if contract_id is <PyObject*>self.last_id:
+            symbol = <PyObject*>self.last
+        elif contract_id is not NULL and PyUnicode_CheckExact(contract_id):
+            symbol = PyDict_GetItemWithError(self.symbols, <object>contract_id)
+        else:
+            return False
+        if (
+            symbol is NULL
+            or not exact_integer(slot(trade, PRICE), &price)
+            or not exact_integer(slot(trade, SIZE), &size)
+            or not exact_integer(slot(trade, TS), &ts)
+            or not exact_integer(slot(trade, RECEIVED), &received)
+        ):
+            return False
+        if size <= 0 or in_future(ts, received, self.max_future):
+            return False
+        return (<Symbol>symbol).gather(ts, price, size)
+
     cdef int add(self, object trade, list finals) except -1:
-        cdef PyObject* contract_id = slot(trade, CONTRACT_ID) if type(trade) is Trade else NULL
         cdef Symbol symbol
-        cdef PyObject* price
-        cdef PyObject* size
-        cdef PyObject* ts
-        cdef int64_t lots, event, arrival, ticks
-        if contract_id is NULL:
-            raise TypeError(f"trade: expected a Trade, got {type(trade).__name__}")
-        symbol = self.last if contract_id is <PyObject*>self.last_id else self.symbol(<object>contract_id)
-        price, size, ts = slot(trade, PRICE), slot(trade, SIZE), slot(trade, TS)
-        if price is <PyObject*>None or size is <PyObject*>None:
+        cdef int64_t ticks, lots, event, arrival
+        if self.gather(<PyObject*>trade):
+            return 0
+        symbol = self.symbol(trade.contract_id)
+        price, size, ts = trade.price, trade.size, trade.ts
+        if price is None or size is None:
             symbol.bad += 1
             return 0
-        ticks, lots = integer(<object>price), integer(<object>size)
-        arrival = integer(<object>slot(trade, RECEIVED))
+        ticks, lots, arrival = integer(price), integer(size), integer(trade.received)
+        event = arrival if ts is None else integer(ts)
         if lots <= 0:
             symbol.bad += 1
-            return 0
-        event = arrival if ts is <PyObject*>None else integer(<object>ts)
-        if event > arrival and event - arrival > self.max_future:
+        elif in_future(event, arrival, self.max_future):
             symbol.future += 1
-            return 0
-        if symbol.window_start <= event < symbol.window_end:
-            symbol.add(event, ticks, lots)
-            return 0
-        return self.trade(symbol, event, ticks, lots, finals)
+        elif not symbol.gather(event, ticks, lots):
+            self.trade(symbol, event, ticks, lots, finals)
+        return 0
 
     cdef int trade(
         self, Symbol symbol, int64_t ts, int64_t price, int64_t size, list finals
@@ -487,6 +525,8 @@ cdef class BarBuilder:
     cdef Symbol symbol(self, object contract_id):
         cdef Symbol symbol = self.symbols.get(contract_id)
         if symbol is None:
+            if not isinstance(contract_id, str):
+                raise TypeError(f"contract_id: expected a str, got {type(contract_id).__name__}")
             frames = [Frame(timeframe, NEVER) for timeframe in self.timeframes]
             symbol = Symbol(contract_id, self.calendar, frames)
             if self.timer != NEVER:
@@ -535,14 +575,14 @@ cdef class BarConverter:
         """Bars of `timeframe`, ascending. Raises BadTimeframe and Unsorted."""
         cdef int64_t previous = NEVER, bucket_start = NEVER, bucket_end = NEVER
         cdef int64_t t, high = 0, low = 0, open_ = 0, close = 0, volume = 0, count = 0, value
+        cdef bint exact
         target = parse_timeframe(timeframe)
         if target.seconds % 60:
             raise BadTimeframe("timeframe", expected="whole minutes, the length of the bars", seen=timeframe)
         converted = []
         for bar in bars:
-            if type(bar) is not MinuteBar:
-                raise TypeError(f"bar: expected a MinuteBar, got {type(bar).__name__}")
-            t = integer(<object>slot(bar, START))
+            exact = is_exact(<PyObject*>bar, <PyObject*>MINUTE_BAR)
+            t = field(bar, exact, START, "start")
             if t <= previous:
                 raise Unsorted("bars", expected="strictly ascending starts", seen=t, do="sort and deduplicate")
             previous = t
@@ -557,16 +597,16 @@ cdef class BarConverter:
                         )
                     )
                 bucket_start, bucket_end = bucket_of(self.calendar, target, t)
-                open_ = integer(<object>slot(bar, OPEN))
+                open_ = field(bar, exact, OPEN, "open")
                 high, low, volume, count = NEVER, INT64_MAX, 0, 0
-            value = integer(<object>slot(bar, HIGH))
+            value = field(bar, exact, HIGH, "high")
             if value > high:
                 high = value
-            value = integer(<object>slot(bar, LOW))
+            value = field(bar, exact, LOW, "low")
             if value < low:
                 low = value
-            close = integer(<object>slot(bar, CLOSE))
-            volume += integer(<object>slot(bar, VOLUME))
+            close = field(bar, exact, CLOSE, "close")
+            volume += field(bar, exact, VOLUME, "volume")
             count += 1
         if count and (keep_partial or (start <= bucket_start and bucket_end <= end)):
             converted.append(

@@ -74,12 +74,14 @@ def source_hash(root: Path = ROOT) -> str | None:
 
 
 def cython_is_current(component: str, root: Path = ROOT) -> bool | None:
-    """Whether the extension is newer than its `.pyx`; None when either is missing."""
-    source = root / "bot" / "accelerated" / f"_{component}.pyx"
-    built = sorted((root / "bot" / "accelerated").glob(f"_{component}.*.so"))
+    """Whether the extension is newer than its `.pyx` and what that may cimport; None when either is missing."""
+    folder = root / "bot" / "accelerated"
+    source = folder / f"_{component}.pyx"
+    built = sorted(folder.glob(f"_{component}.*.so"))
     if not built or not source.is_file():
         return None
-    return built[-1].stat().st_mtime >= source.stat().st_mtime
+    newest = max(file.stat().st_mtime for file in (source, *folder.glob("*.pxd")))
+    return built[-1].stat().st_mtime >= newest
 
 
 def _importable(module: str | None, remedy: str) -> str | None:

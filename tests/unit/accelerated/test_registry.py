@@ -58,7 +58,13 @@ def test_core_tells_its_build() -> None:
 @pytest.mark.parametrize("required", ["0", "1"])
 def test_install_without_a_compiler_goes_on_in_python_unless_required(tmp_path: Path, required: str) -> None:
     (tmp_path / "bot" / "accelerated").mkdir(parents=True)
-    for name in ("setup.py", "bot/accelerated/_market_data.pyx"):
+    for name in (
+        "setup.py",
+        "bot/__init__.py",
+        "bot/accelerated/__init__.py",
+        "bot/accelerated/_market_data.pyx",
+        "bot/accelerated/_slots.pxd",
+    ):
         shutil.copy(registry.ROOT / name, tmp_path / name)
     done = subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--inplace"],
