@@ -8,7 +8,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
 cimport cython
 
-from bot.accelerated._slots cimport exact_integer, is_exact, slot, slot_offset
+from bot.accelerated._slots cimport exact_integer, is_exact, slot, slot_offset, slotted
 
 from bot.calendar.timeframes import bucket as bucket_of
 from bot.calendar.timeframes import parse_timeframe, timeframe_of
@@ -33,7 +33,8 @@ cdef enum:
 cdef int64_t NEVER = INT64_MIN
 
 
-cdef object TRADE = Trade, MINUTE_BAR = MinuteBar
+cdef object TRADE = slotted(Trade, ("contract_id", "price", "size", "ts", "received"))
+cdef object MINUTE_BAR = slotted(MinuteBar, ("start", "open", "high", "low", "close", "volume"))
 cdef Py_ssize_t CONTRACT_ID = slot_offset(Trade, "contract_id")
 cdef Py_ssize_t PRICE = slot_offset(Trade, "price")
 cdef Py_ssize_t SIZE = slot_offset(Trade, "size")

@@ -2,7 +2,7 @@
 
 The fields of an exact `msgspec` struct are slots at fixed offsets, which its member descriptors tell, and an
 exact `int` is a count of 30-bit digits (`longintrepr.h`, up to Python 3.11; later the interpreter converts).
-Nothing here runs Python code or raises after import. Any other object goes through attributes.
+None of the reads runs Python code or raises. Any other object goes through its attributes.
 """
 
 from cpython.object cimport PyObject
@@ -51,12 +51,15 @@ cdef extern from "structmember.h":
     int T_OBJECT_EX
 
 
-cdef inline Py_ssize_t slot_offset(object owner, str name) except -1:
-    """Where an exact struct keeps a field. Raises TypeError for a class whose fields are not slots."""
-    descriptor = getattr(owner, name)
+cdef inline Py_ssize_t slot_offset(object owner, str name):
+    """Where exact objects of a class keep a field; 0 when the class has no such slot."""
+    descriptor = getattr(owner, name, None)
     if type(descriptor).__name__ != "member_descriptor":
-        raise TypeError(f"{owner.__name__}.{name}: expected a slot, got {type(descriptor).__name__}")
+        return 0
     cdef PyMemberDef* member = (<PyMemberDescrObject*><PyObject*>descriptor).d_member
-    if member.type != T_OBJECT_EX:
-        raise TypeError(f"{owner.__name__}.{name}: expected a slot of an object, got one of type {member.type}")
-    return member.offset
+    return member.offset if member.type == T_OBJECT_EX else 0
+
+
+cdef inline object slotted(object owner, tuple names):
+    """The class when all the fields are slots, else None, which no object is exactly of."""
+    return owner if all([slot_offset(owner, name) for name in names]) else None

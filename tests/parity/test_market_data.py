@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import gzip
 import itertools
+import subprocess
+import sys
 from array import array
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.accelerated import market_data as accelerated
-from bot.accelerated.registry import available
+from bot.accelerated.registry import ROOT, available
 from bot.calendar.sessions import SessionCalendar
 from bot.legacy.market_data import PythonBarBuilder, PythonBarConverter
-from bot.model.errors import BadField, BadTimeframe, StoreCorrupt, Unsorted
+from bot.model.errors import BadField, BadNumber, BadTimeframe, CoreFailure, StoreCorrupt, Unsorted
 from bot.model.market import DEFAULT_TIMEFRAMES, Bar, MinuteBar, Trade
 from bot.model.quantities import TickSize
 from bot.model.times import HOUR, MILLISECOND, MINUTE, SECOND, format_ts, parse_ts
@@ -155,6 +159,174 @@ def test_refusals(impl: str) -> None:
         with pytest.raises(BadField, match="int64"):
             bars.on_columns(MNQ, column, column, column, other)
     assert MNQ not in bars.counters()
+
+
+class MarkedTrade(Trade, frozen=True, gc=False):
+    """A trade with a field more; no implementation may depend on the exact class."""
+
+    mark: str = "m"
+
+
+class Name(str):
+    """A name that is not exactly a string."""
+
+    __slots__ = ()
+
+
+def test_each_field_is_read_for_what_it_is(impl: str) -> None:
+    bars = builder(impl, ["1m"], max_future_ms=1)
+    bars.feed_up(MNQ, NOON)
+    for price, size, ts, received in ((3, 5, 7, 11), (2, 13, 17, 19), (-4, 2**40, 23, 29), (0, 1, 31, 37)):
+        assert bars.on_trade(Trade(MNQ, price, size, NOON + ts, NOON + received, aggressor=1)) == []
+    assert bars.on_trade(Trade(MNQ, 9, 9, NOON + MILLISECOND + 42, NOON + 41)) == []
+    (bar,) = bars.forming(MNQ)
+    assert (bar.open, bar.high, bar.low, bar.close, bar.ticks) == (3, 3, -4, 0, 4)
+    assert bar.volume == 5 + 13 + 2**40 + 1
+    assert bars.counters()[MNQ]["future"] == 1
+
+
+def test_whatever_has_the_fields_is_a_trade(impl: str) -> None:
+    """A subclass and a stranger count like the exact struct, on the usual way and when they close bars."""
+    exact, others = builder(impl), builder(impl)
+    for i in range(300):
+        fields = (100 + i * 7 % 13, None if i % 50 == 9 else 1 + i % 3, NOON + i * SECOND, NOON + i * SECOND)
+        stranger = SimpleNamespace(
+            contract_id=MNQ, price=fields[0], size=fields[1], ts=fields[2], received=NOON + i * SECOND
+        )
+        other = MarkedTrade(MNQ, *fields) if i % 2 else stranger
+        assert others.on_trade(other) == exact.on_trade(Trade(MNQ, *fields))  # type: ignore[arg-type]
+    assert others.digest() == exact.digest()
+    listed = builder(impl)
+    listed.on_trades([MarkedTrade(MNQ, 100, 1, NOON, NOON), Trade(MNQ, 101, 1, NOON + 1, NOON + 1)])
+    assert [bar.ticks for bar in listed.forming(MNQ)] == [2] * len(DEFAULT_TIMEFRAMES)
+
+
+@pytest.mark.parametrize(
+    ("trade", "error"),
+    [
+        (None, AttributeError),
+        (MNQ, AttributeError),
+        (SimpleNamespace(contract_id=MNQ, price=100, size=1, ts=NOON), AttributeError),
+        (Trade([MNQ], 100, 1, NOON, NOON), TypeError),  # type: ignore[arg-type]
+        (Trade(MNQ, "100", 1, NOON, NOON), TypeError),  # type: ignore[arg-type]
+        (Trade(MNQ, 100, "1", NOON, NOON), TypeError),  # type: ignore[arg-type]
+        (Trade(MNQ, 100, 1, "now", NOON), TypeError),  # type: ignore[arg-type]
+        (Trade(MNQ, 100, 1, NOON, "now"), TypeError),  # type: ignore[arg-type]
+        (Trade(MNQ, 100, 1, NOON, None), TypeError),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+def test_what_is_no_trade_raises_the_same_and_counts_nothing(
+    impl: str, trade: Any, error: type[Exception]
+) -> None:
+    bars = builder(impl)
+    bars.on_trade(Trade(MNQ, 100, 1, NOON, NOON))
+    before = bars.snapshot()
+    with pytest.raises(error):
+        bars.on_trade(trade)
+    with pytest.raises(error):
+        bars.on_trades([trade])
+    assert bars.snapshot() == before
+    assert bars.on_trade(Trade(MNQ, 101, 1, NOON + 1, NOON + 1)) == []
+    assert bars.forming(MNQ)[0].ticks == 2
+
+
+@pytest.mark.parametrize("impl", ["cython", "rust"], indirect=True)
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**90])
+@pytest.mark.parametrize("field", ["price", "size", "ts", "received"])
+def test_compiled_integers_end_at_64_bits(impl: str, field: str, number: int) -> None:
+    """The authority counts with any integer; its compiled twins refuse, in the same words."""
+    bars = builder(impl)
+    bars.on_trade(Trade(MNQ, 100, 1, NOON, NOON))
+    before = bars.snapshot()
+    trade = replace(Trade(MNQ, 100, 1, NOON + 1, NOON + 1), **{field: number})
+    with pytest.raises(BadNumber) as problem:
+        bars.on_trade(trade)
+    assert str(problem.value) == str(BadNumber("number", expected="an integer of 64 bits", seen=number))
+    assert bars.snapshot() == before
+    for edge in (2**63 - 1, 2**62, 2**60, 2**60 - 1, 2**30, 2**30 - 1, 0, -1, -(2**30), -(2**60), -(2**63)):
+        bars.on_trade(Trade(MNQ, edge, 1, NOON + 1, NOON + 1))
+        assert bars.forming(MNQ)[0].close == edge
+
+
+@pytest.mark.parametrize("impl", ["cython", "rust"], indirect=True)
+def test_compiled_volume_beyond_64_bits_is_a_failure_that_a_restore_heals(impl: str) -> None:
+    bars = builder(impl, ["1m"])
+    good = bars.snapshot()
+    bars.on_trade(Trade(MNQ, 100, 2**63 - 1, NOON, NOON))
+    bars.on_trade(Trade(MNQ, 100, 1, NOON, NOON))
+    with pytest.raises(CoreFailure, match="overflow"):
+        bars.forming(MNQ)
+    bars.restore(good)
+    assert bars.on_trade(Trade(MNQ, 100, 1, NOON, NOON)) == []
+    assert bars.forming(MNQ)[0].volume == 1
+
+
+def test_lists_that_are_kept_stay_as_they_are(impl: str) -> None:
+    """An empty result belongs to the caller, whether it is dropped, kept or filled."""
+    bars = builder(impl)
+    trade = Trade(MNQ, 100, 1, NOON, NOON)
+    bars.on_trade(trade)
+    kept: list[list[Any]] = [bars.on_trade(trade) for _ in range(5)]
+    assert len({id(each) for each in kept}) == 5
+    for i, each in enumerate(kept):
+        each.append(i)
+    del each
+    assert bars.on_trade(trade) == []
+    assert kept == [[0], [1], [2], [3], [4]]
+    kept.clear()
+    bars.on_trade(trade).append(bars)  # type: ignore[arg-type]
+    assert bars.on_trade(trade) == []
+
+
+def test_equal_names_are_one_contract(impl: str) -> None:
+    """Names come off the wire as new objects."""
+    bars = builder(impl, ["1m"])
+    bars.on_trade(Trade(Name(ES), 100, 1, NOON, NOON))
+    for i in range(9):
+        fresh = "".join(list(MNQ if i % 2 else ES))
+        bars.on_trade(Trade(Name(fresh) if i % 3 == 0 else fresh, 100 + i, 1, NOON + i, NOON + i))
+    state = bars.snapshot()
+    assert list(bars.counters()) == sorted([ES, MNQ])
+    assert [bars.forming(name)[0].ticks for name in (ES, MNQ)] == [6, 4]
+    assert bars.forming(Name(ES))[0].contract_id == ES
+    other = builder(impl)
+    other.restore(state)
+    other.on_trade(Trade("".join(list(ES)), 90, 1, NOON + 10, NOON + 10))
+    assert other.forming(ES)[0].low == 90
+
+
+SHAPES = {
+    "reordered": """msgspec.defstruct("Trade", FIELDS, frozen=True, gc=False)""",
+    "without slots": """dataclasses.make_dataclass("Trade", FIELDS, frozen=True)""",
+}
+ELSEWHERE = """
+import dataclasses
+import msgspec
+import bot.model.market as model
+FIELDS = ["received", "aggressor", "ts", "size", "price", "contract_id"]
+model.Trade = {shape}
+from {module} import {builder} as make
+from bot.calendar.sessions import SessionCalendar
+bars = make(["1m"], SessionCalendar.shipped())
+for i in range(4):
+    assert bars.on_trade(model.Trade({noon} + i, 0, {noon} + i, 10 + i, 100 - i, "MNQ")) == []
+(bar,) = bars.forming("MNQ")
+assert (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks) == (100, 100, 97, 97, 46, 4), bar
+"""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fields_are_found_wherever_the_class_keeps_them(impl: str, shape: str) -> None:
+    """In a process of its own, where the class of trades is another one before anything is compiled in."""
+    module = "bot.legacy.market_data" if impl == "python" else "bot.accelerated.market_data"
+    script = ELSEWHERE.format(
+        shape=SHAPES[shape], module=module, builder=f"{impl.title()}BarBuilder", noon=NOON
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_timeframes_are_sorted_and_single(impl: str) -> None:

@@ -113,6 +113,15 @@ impl BarBuilder {
         self.symbols.iter().map(|symbol| &*symbol.id)
     }
 
+    /// Take a print that closes nothing; false, and nothing done, for any other.
+    #[inline]
+    pub fn gather(&mut self, SymbolId(number): SymbolId, tick: (i64, i64, i64), received: i64) -> bool {
+        let (ts, _, size) = tick;
+        size > 0
+            && ts <= received.saturating_add(self.max_future)
+            && self.symbols.get_mut(number).is_some_and(|symbol| symbol.gather(tick))
+    }
+
     /// One print; bars that became final are appended to `out` in order of end, then of length.
     #[inline]
     pub fn on_trade(
@@ -132,9 +141,7 @@ impl BarBuilder {
         let ts = ts.unwrap_or(received);
         if ts > received.saturating_add(self.max_future) {
             symbol.future += 1;
-        } else if symbol.in_window(ts) {
-            symbol.pending.add(ts, price, size);
-        } else {
+        } else if !symbol.gather((ts, price, size)) {
             trade(symbol, &self.calendar, (ts, price, size), out);
         }
     }
@@ -150,9 +157,7 @@ impl BarBuilder {
                 symbol.bad += 1;
             } else if ts > received.saturating_add(max_future) {
                 symbol.future += 1;
-            } else if symbol.in_window(ts) {
-                symbol.pending.add(ts, price, size);
-            } else {
+            } else if !symbol.gather((ts, price, size)) {
                 trade(symbol, &self.calendar, (ts, price, size), out);
             }
         }

@@ -212,6 +212,16 @@ impl Symbol {
         self.window.start <= t && t < self.window.end
     }
 
+    /// Keep a tick that belongs to all open buckets; leave another, or one too many to count, alone.
+    #[inline]
+    pub(crate) fn gather(&mut self, (ts, price, size): (i64, i64, i64)) -> bool {
+        let kept = self.in_window(ts) && self.pending.volume.checked_add(size).is_some();
+        if kept {
+            self.pending.add(ts, price, size);
+        }
+        kept
+    }
+
     /// Move the clock to `t` if that is later; the bars whose end it reached, by end, then length.
     pub(crate) fn advance(&mut self, calendar: &Calendar, t: i64, out: &mut Vec<Bar>) {
         self.fold();

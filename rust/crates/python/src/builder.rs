@@ -3,13 +3,18 @@
 use bot_calendar::Timeframe;
 use bot_market_data::{Bar, BarBuilder as Core, Columns, SymbolId};
 use bot_model::{Code, Failure};
+use pyo3::Borrowed;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::calendar::Calendar;
 use crate::columns::{column, slice};
+use crate::contracts::Contracts;
+use crate::empty::EmptyList;
+use crate::entry;
 use crate::errors::{guard, raise};
-use crate::objects::{Maker, Slots, each, flag, int, integer, optional};
+use crate::numbers::{ExactInts, int, integer, optional};
+use crate::objects::{Maker, Slots, each, flag};
 
 const DETACH_FROM: usize = 1024;
 
@@ -19,9 +24,10 @@ pub(crate) struct BarBuilder {
     core: Core,
     broken: bool,
     finals: Vec<Bar>,
-    last: Option<(Py<PyAny>, SymbolId)>,
-    names: Vec<Py<PyString>>,
+    pub(crate) empty: EmptyList,
+    contracts: Contracts,
     texts: Vec<(Timeframe, Py<PyString>)>,
+    ints: ExactInts,
     trade: Slots<5>,
     bar: Maker,
 }
@@ -44,19 +50,19 @@ impl BarBuilder {
             core: Core::new(&parsed, calendar.inner.clone(), close_grace_ms, max_future_ms),
             broken: false,
             finals: Vec::new(),
-            last: None,
-            names: Vec::new(),
+            empty: EmptyList::new(py),
+            contracts: Contracts::new(py),
             texts: Vec::new(),
+            ints: ExactInts::of(py)?,
             trade: Slots::of(py, "Trade", ["contract_id", "price", "size", "ts", "received"])?,
             bar: Maker::of(py, "Bar")?,
         })
     }
 
-    /// Bars that became final, in order of end, then of length.
-    fn on_trade<'py>(&mut self, trade: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let py = trade.py();
-        self.run(py, |this| this.add(trade))?;
-        self.publish(py)
+    /// `on_trade(trade, /)`: bars that became final, in order of end, then of length.
+    #[classattr]
+    fn on_trade(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        entry::on_trade(py)
     }
 
     /// The same for several trades in order.
@@ -200,8 +206,7 @@ impl BarBuilder {
             guard(py, &mut false, || self.core.restore(state).map_err(|failure| raise(py, &failure)));
         restored?;
         self.broken = false;
-        self.last = None;
-        self.names = self.core.ids().map(|id| PyString::new(py, id).unbind()).collect();
+        self.contracts = Contracts::of(py, &mut self.core)?;
         Ok(())
     }
 
@@ -229,11 +234,34 @@ impl BarBuilder {
         done
     }
 
+    /// Take the usual print, an exact struct of exact integers that closes nothing; leave any other alone.
+    #[inline]
+    pub(crate) fn gather(&mut self, trade: Borrowed<'_, '_, PyAny>) -> bool {
+        let Some([contract_id, price, size, ts, received]) = self.trade.exact(trade) else { return false };
+        let Some(symbol) = self.contracts.known(contract_id) else { return false };
+        let Some(price) = self.ints.read(price) else { return false };
+        let Some(size) = self.ints.read(size) else { return false };
+        let Some(ts) = self.ints.read(ts) else { return false };
+        let Some(received) = self.ints.read(received) else { return false };
+        !self.broken && self.core.gather(symbol, (ts, price, size), received)
+    }
+
+    /// Take any print.
+    pub(crate) fn print<'py>(&mut self, trade: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        self.run(trade.py(), |this| {
+            this.add(trade)?;
+            this.publish(trade.py())
+        })
+    }
+
     #[inline]
     fn add(&mut self, trade: &Bound<'_, PyAny>) -> PyResult<()> {
-        let Self { trade: slots, core, last, names, finals, .. } = self;
+        if self.gather(trade.as_borrowed()) {
+            return Ok(());
+        }
+        let Self { trade: slots, core, contracts, finals, .. } = self;
         slots.read(trade, |[contract_id, price, size, ts, received]| {
-            let symbol = known(core, last, names, &contract_id)?;
+            let symbol = contracts.symbol(core, &contract_id)?;
             let (price, size, ts) = (optional(&price)?, optional(&size)?, optional(&ts)?);
             core.on_trade(symbol, price, size, ts, integer(&received)?, finals);
             Ok(())
@@ -241,7 +269,7 @@ impl BarBuilder {
     }
 
     fn symbol(&mut self, contract_id: &Bound<'_, PyAny>) -> PyResult<SymbolId> {
-        known(&mut self.core, &mut self.last, &mut self.names, contract_id)
+        self.contracts.symbol(&mut self.core, contract_id)
     }
 
     #[inline]
@@ -257,7 +285,7 @@ impl BarBuilder {
     }
 
     fn published<'py>(&mut self, py: Python<'py>, bar: &Bar) -> PyResult<Bound<'py, PyAny>> {
-        let name = self.names[bar.symbol].bind(py).clone().into_any();
+        let name = self.contracts.name(py, bar.symbol);
         let text = self.text(py, bar.timeframe);
         let source = PyString::intern(py, bar.source.text()).into_any();
         self.bar.make(
@@ -287,27 +315,5 @@ impl BarBuilder {
         let text = PyString::intern(py, &timeframe.text());
         self.texts.push((timeframe, text.clone().unbind()));
         text.into_any()
-    }
-}
-
-/// The handle of a contract; the same string object as last time needs no look-up.
-#[inline]
-fn known(
-    core: &mut Core,
-    last: &mut Option<(Py<PyAny>, SymbolId)>,
-    names: &mut Vec<Py<PyString>>,
-    contract_id: &Bound<'_, PyAny>,
-) -> PyResult<SymbolId> {
-    match last {
-        Some((object, symbol)) if object.is(contract_id) => Ok(*symbol),
-        _ => {
-            let text = contract_id.cast::<PyString>()?;
-            let symbol = core.symbol(text.to_str()?);
-            if symbol.index() == names.len() {
-                names.push(text.clone().unbind());
-            }
-            *last = Some((contract_id.clone().unbind(), symbol));
-            Ok(symbol)
-        }
     }
 }

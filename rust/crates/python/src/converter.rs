@@ -9,7 +9,8 @@ use pyo3::types::PyList;
 
 use crate::calendar::Calendar;
 use crate::errors::{guard, raise};
-use crate::objects::{Maker, Slots, each, flag, int, integer};
+use crate::numbers::{int, integer};
+use crate::objects::{Maker, Slots, each, flag};
 
 /// Batch conversion of one-minute bars; the contract is that of `bot.ports.BarConverter`.
 #[pyclass(frozen, subclass, module = "trading_bot_core.market_data")]

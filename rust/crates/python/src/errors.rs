@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bot_model::{Code, Failure};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 fn class(code: Code) -> &'static str {
     match code {
@@ -22,13 +22,14 @@ fn class(code: Code) -> &'static str {
 /// The exception of a failure.
 pub(crate) fn raise(py: Python<'_>, failure: &Failure) -> PyErr {
     let Failure { code, what, expected, seen, hint } = failure;
-    build(py, class(*code), what, expected, seen, hint).unwrap_or_else(|problem| problem)
+    build(py, class(*code), what, expected, PyString::new(py, seen).as_any(), hint)
 }
 
 /// The exception of a number outside 64 bits; other problems stay as they are.
-pub(crate) fn narrow(py: Python<'_>, problem: PyErr) -> PyErr {
+pub(crate) fn narrow(number: &Bound<'_, PyAny>, problem: PyErr) -> PyErr {
+    let py = number.py();
     if problem.is_instance_of::<PyOverflowError>(py) {
-        raise(py, &Failure::new(Code::BadNumber, "number", "an integer of 64 bits", problem.to_string()))
+        build(py, class(Code::BadNumber), "number", "an integer of 64 bits", number, "")
     } else {
         problem
     }
@@ -46,24 +47,26 @@ pub(crate) fn guard<T>(py: Python<'_>, broken: &mut bool, call: impl FnOnce() ->
 }
 
 fn core_failure(py: Python<'_>, seen: &str) -> PyErr {
-    build(
-        py,
-        "CoreFailure",
-        "compiled component",
-        "no defect",
-        seen,
-        "restore a snapshot or use another implementation",
-    )
-    .unwrap_or_else(|problem| problem)
+    let (seen, hint) = (PyString::new(py, seen), "restore a snapshot or use another implementation");
+    build(py, "CoreFailure", "compiled component", "no defect", seen.as_any(), hint)
 }
 
-fn build(py: Python<'_>, class: &str, what: &str, expected: &str, seen: &str, hint: &str) -> PyResult<PyErr> {
-    let details = PyDict::new(py);
-    details.set_item("expected", expected)?;
-    details.set_item("seen", seen)?;
-    details.set_item("do", hint)?;
-    let class = py.import("bot.model.errors")?.getattr(class)?;
-    Ok(PyErr::from_value(class.call((what,), Some(&details))?))
+fn build(
+    py: Python<'_>,
+    class: &str,
+    what: &str,
+    expected: &str,
+    seen: &Bound<'_, PyAny>,
+    hint: &str,
+) -> PyErr {
+    let made = || {
+        let details = PyDict::new(py);
+        details.set_item("expected", expected)?;
+        details.set_item("seen", seen)?;
+        details.set_item("do", hint)?;
+        py.import("bot.model.errors")?.getattr(class)?.call((what,), Some(&details))
+    };
+    made().map_or_else(|problem| problem, PyErr::from_value)
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {

@@ -5,8 +5,12 @@
 mod builder;
 mod calendar;
 mod columns;
+mod contracts;
 mod converter;
+mod empty;
+mod entry;
 mod errors;
+mod numbers;
 mod objects;
 mod timing;
 
@@ -32,7 +36,7 @@ fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 /// Compiled twins of the bot's hot components.
 #[pymodule]
-#[pyo3(name = "_native")]
+#[pyo3(name = "_native", gil_used = true)]
 mod trading_bot_core {
     use pyo3::prelude::*;
 

@@ -11,25 +11,21 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString, PyType};
 
-use crate::errors::narrow;
-
 /// The slots of `N` fields of one struct type.
 pub(crate) struct Slots<const N: usize> {
-    class: Py<PyType>,
+    class: Option<Py<PyType>>,
     names: [Py<PyString>; N],
     offsets: [isize; N],
 }
 
 impl<const N: usize> Slots<N> {
-    /// The slots of the named fields of `bot.model.market.<class>`.
+    /// The slots of the named fields of `bot.model.market.<class>`; none when one of them is not a slot.
     pub(crate) fn of(py: Python<'_>, class: &str, names: [&str; N]) -> PyResult<Self> {
         let class = market_class(py, class)?;
-        let mut offsets = [0; N];
-        for (offset, name) in offsets.iter_mut().zip(names) {
-            *offset = slot_offset(&class.getattr(name)?)?;
-        }
+        let offsets = names.map(|name| slot_offset(&class, name));
+        let class = offsets.iter().all(Option::is_some).then(|| class.unbind());
         let names = names.map(|name| PyString::intern(py, name).unbind());
-        Ok(Self { class: class.unbind(), names, offsets })
+        Ok(Self { class, names, offsets: offsets.map(Option::unwrap_or_default) })
     }
 
     /// Call `take` with the values of the fields.
@@ -39,19 +35,31 @@ impl<const N: usize> Slots<N> {
         object: &Bound<'_, PyAny>,
         take: impl FnOnce([Borrowed<'_, '_, PyAny>; N]) -> PyResult<T>,
     ) -> PyResult<T> {
-        let py = object.py();
-        if !object.get_type_ptr().cast::<ffi::PyObject>().eq(&self.class.as_ptr()) {
-            return take(self.attributes(object)?.each_ref().map(Bound::as_borrowed));
+        match self.exact(object.as_borrowed()) {
+            Some(values) => take(values),
+            None => take(self.attributes(object)?.each_ref().map(Bound::as_borrowed)),
+        }
+    }
+
+    /// The values of the fields when the object is of exactly this class and has all of them.
+    #[inline]
+    pub(crate) fn exact<'a, 'py>(
+        &self,
+        object: Borrowed<'a, 'py, PyAny>,
+    ) -> Option<[Borrowed<'a, 'py, PyAny>; N]> {
+        let class = self.class.as_ref()?;
+        if object.get_type_ptr().cast::<ffi::PyObject>() != class.as_ptr() {
+            return None;
         }
         // SAFETY: the object is of exactly the class whose descriptors gave these offsets of object slots.
         let values = self
             .offsets
             .map(|offset| unsafe { *object.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>() });
         if values.iter().any(|value| value.is_null()) {
-            return take(self.attributes(object)?.each_ref().map(Bound::as_borrowed));
+            return None;
         }
         // SAFETY: the object owns the values and is alive while they are borrowed; its fields are frozen.
-        take(values.map(|value| unsafe { Borrowed::from_ptr(py, value) }))
+        Some(values.map(|value| unsafe { Borrowed::from_ptr(object.py(), value) }))
     }
 
     #[cold]
@@ -96,29 +104,10 @@ impl Maker {
     }
 }
 
-/// An integer as an object.
-#[inline]
-pub(crate) fn int(py: Python<'_>, value: i64) -> Bound<'_, PyAny> {
-    // SAFETY: a new reference; creation fails only without memory, which `from_owned_ptr` reports by panicking.
-    unsafe { Bound::from_owned_ptr(py, ffi::PyLong_FromLongLong(value)) }
-}
-
 /// A truth value as an object.
 #[inline]
 pub(crate) fn flag(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
     PyBool::new(py, value).to_owned().into_any()
-}
-
-/// A 64-bit integer. Raises BadNumber beyond that.
-#[inline]
-pub(crate) fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
-    value.extract().map_err(|problem| narrow(value.py(), problem))
-}
-
-/// A 64-bit integer or None.
-#[inline]
-pub(crate) fn optional(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    if value.is_none() { Ok(None) } else { integer(value).map(Some) }
 }
 
 /// The objects of a list, or of anything else that can be iterated.
@@ -135,16 +124,14 @@ pub(crate) fn each<'py>(
     Ok(())
 }
 
-fn slot_offset(descriptor: &Bound<'_, PyAny>) -> PyResult<isize> {
+fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> Option<isize> {
+    let descriptor = class.getattr(name).ok()?;
     // SAFETY: the type check proves the layout that is read; members live as long as their class.
     let member = unsafe {
         if ffi::Py_TYPE(descriptor.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
-            return Err(PyTypeError::new_err("expected a struct whose fields are slots"));
+            return None;
         }
         &*(*descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>()).d_member
     };
-    if member.type_code != ffi::Py_T_OBJECT_EX {
-        return Err(PyTypeError::new_err("expected slots that hold objects"));
-    }
-    Ok(member.offset)
+    (member.type_code == ffi::Py_T_OBJECT_EX).then_some(member.offset)
 }

@@ -1,0 +1,66 @@
+//! The core's contracts by the names that Python has for them.
+
+use bot_market_data::{BarBuilder as Core, SymbolId};
+use pyo3::Borrowed;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+/// Names to handles. The string object of last time needs no hash, an equal one no look at its text.
+pub(crate) struct Contracts {
+    last: Option<(Py<PyAny>, usize)>,
+    numbers: Py<PyDict>,
+    handles: Vec<(Py<PyString>, SymbolId)>,
+}
+
+impl Contracts {
+    /// None yet.
+    pub(crate) fn new(py: Python<'_>) -> Self {
+        Self { last: None, numbers: PyDict::new(py).unbind(), handles: Vec::new() }
+    }
+
+    /// Those of a core that was restored.
+    pub(crate) fn of(py: Python<'_>, core: &mut Core) -> PyResult<Self> {
+        let mut all = Self::new(py);
+        let names: Vec<_> = core.ids().map(|id| PyString::new(py, id)).collect();
+        for name in names {
+            all.add(core, &name)?;
+        }
+        Ok(all)
+    }
+
+    /// The handle of a contract that was seen before; runs no Python code.
+    #[inline]
+    pub(crate) fn known(&self, name: Borrowed<'_, '_, PyAny>) -> Option<SymbolId> {
+        let number = match &self.last {
+            Some((last, number)) if last.is(name) => *number,
+            _ => {
+                let name = name.cast_exact::<PyString>().ok()?;
+                self.numbers.bind(name.py()).get_item(name).ok()??.extract().ok()?
+            }
+        };
+        self.handles.get(number).map(|(_, symbol)| *symbol)
+    }
+
+    /// The handle of a contract, which is added when it is new. Raises `TypeError` for what is no string.
+    pub(crate) fn symbol(&mut self, core: &mut Core, name: &Bound<'_, PyAny>) -> PyResult<SymbolId> {
+        if let Some(symbol) = self.known(name.as_borrowed()) {
+            return Ok(symbol);
+        }
+        self.add(core, name.cast::<PyString>()?)
+    }
+
+    /// The name of a contract by its place in order of first appearance.
+    pub(crate) fn name<'py>(&self, py: Python<'py>, number: usize) -> Bound<'py, PyAny> {
+        self.handles[number].0.bind(py).clone().into_any()
+    }
+
+    fn add(&mut self, core: &mut Core, name: &Bound<'_, PyString>) -> PyResult<SymbolId> {
+        let symbol = core.symbol(name.to_str()?);
+        if symbol.index() == self.handles.len() {
+            self.handles.push((name.clone().unbind(), symbol));
+        }
+        self.numbers.bind(name.py()).set_item(PyString::new(name.py(), name.to_str()?), symbol.index())?;
+        self.last = Some((name.as_any().clone().unbind(), symbol.index()));
+        Ok(symbol)
+    }
+}
