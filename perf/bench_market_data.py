@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from bot.accelerated.registry import available, core_build
 from bot.calendar.sessions import SessionCalendar
 from bot.legacy.market_data import PythonBarBuilder, PythonBarConverter
@@ -37,6 +39,8 @@ GOALS = [
     Goal("rust", "python", 8),
     Goal("cython, list", "python", 8),
     Goal("cython", "python", 8),
+    Goal("rust, new names", "python, new names", 8),
+    Goal("cython, new names", "python, new names", 8),
     Goal("rust, columns", "python, columns", 8),
     Goal("python", at_most=5000),
 ]
@@ -46,7 +50,10 @@ RECORDED_GOALS = [Goal("rust core", at_most=40), Goal("rust", "python", 1), Goal
 def works() -> list[Work]:
     """The works of this component."""
     ticks = synthetic()
-    note = "Seeded stream of 20 trades a second. Rows named after an implementation alone: one call per tick."
+    note = (
+        "Seeded stream of 20 trades a second. Rows named after an implementation alone: one call per tick; "
+        "with new names each tick has its contract id as a string of its own, as it comes off the wire."
+    )
     works = [ticks_to_bars("ticks to nine timeframes", ticks, GOALS, note)]
     if real := recorded():
         note = f"{len(real)} recorded trades of a quiet night hour: most ticks close bars, so making them counts."
@@ -86,6 +93,11 @@ def recorded() -> list[Trade] | None:
 def columns_of(ticks: list[Trade]) -> list[array[int]]:
     """Prices, sizes, event times and arrivals as int64 buffers."""
     return [array("q", [getattr(t, name) for t in ticks]) for name in ("price", "size", "ts", "received")]
+
+
+def renamed(ticks: list[Trade]) -> list[Trade]:
+    """The same trades, each with a contract id that was never hashed."""
+    return [replace(tick, contract_id="".join(list(tick.contract_id))) for tick in ticks]
 
 
 def compiled(name: str) -> tuple[Maker, Maker] | str:
@@ -136,6 +148,15 @@ def ticks_to_bars(name: str, ticks: list[Trade], goals: list[Goal], note: str) -
 
         return run
 
+    def new_names(make: Maker) -> Callable[[], None]:
+        on_trade, own = fresh(make).on_trade, renamed(ticks)
+
+        def run() -> None:
+            for tick in own:
+                on_trade(tick)
+
+        return run
+
     def lists(make: Maker) -> Callable[[], object]:
         return partial(fresh(make).on_trades, ticks)
 
@@ -143,7 +164,8 @@ def ticks_to_bars(name: str, ticks: list[Trade], goals: list[Goal], note: str) -
         return partial(fresh(make).on_columns, CONTRACT, *columns)
 
     for impl, make, build, reason in builders():
-        for label, way in ((impl, calls), (f"{impl}, list", lists), (f"{impl}, columns", buffers)):
+        ways = {"": calls, ", new names": new_names, ", list": lists, ", columns": buffers}
+        for label, way in ((impl + name, way) for name, way in ways.items()):
             if make is None:
                 variants.append(missing(label, reason))
             else:

@@ -306,7 +306,7 @@ cdef class BarBuilder:
     cdef list timeframes, empty
     cdef int64_t close_grace, max_future, timer
     cdef dict symbols
-    cdef object last_id
+    cdef str last_id
     cdef Symbol last
 
     def __init__(self, timeframes, calendar, int64_t close_grace_ms=500, int64_t max_future_ms=5000):
@@ -478,12 +478,12 @@ cdef class BarBuilder:
         if not is_exact(trade, <PyObject*>TRADE):
             return False
         contract_id = slot(trade, CONTRACT_ID)
-        if contract_id is <PyObject*>self.last_id:
-            symbol = <PyObject*>self.last
-        elif contract_id is not NULL and PyUnicode_CheckExact(contract_id):
-            symbol = PyDict_GetItemWithError(self.symbols, <object>contract_id)
-        else:
+        if contract_id is NULL or not PyUnicode_CheckExact(contract_id):
             return False
+        if contract_id is <PyObject*>self.last_id or <str>contract_id == self.last_id:
+            symbol = <PyObject*>self.last
+        else:
+            symbol = PyDict_GetItemWithError(self.symbols, <object>contract_id)
         if (
             symbol is NULL
             or not exact_integer(slot(trade, PRICE), &price)
@@ -534,7 +534,8 @@ cdef class BarBuilder:
                 symbol.advance(self.timer - self.close_grace, [])
             self.symbols[contract_id] = symbol
             self.symbols = dict(sorted(self.symbols.items()))
-        self.last_id, self.last = contract_id, symbol
+        if type(contract_id) is str:
+            self.last_id, self.last = contract_id, symbol
         return symbol
 
     cdef Symbol restored(self, object state):

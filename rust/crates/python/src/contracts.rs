@@ -5,9 +5,10 @@ use pyo3::Borrowed;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-/// Names to handles. The string object of last time needs no hash, an equal one no look at its text.
+/// Names to handles. The string object of last time needs no look at its text, an equal one no hash; names come
+/// off the wire as new objects. Only exact strings are kept as keys: comparing them runs no Python code.
 pub(crate) struct Contracts {
-    last: Option<(Py<PyAny>, usize)>,
+    last: Option<(Py<PyString>, SymbolId)>,
     numbers: Py<PyDict>,
     handles: Vec<(Py<PyString>, SymbolId)>,
 }
@@ -31,14 +32,22 @@ impl Contracts {
     /// The handle of a contract that was seen before; runs no Python code.
     #[inline]
     pub(crate) fn known(&self, name: Borrowed<'_, '_, PyAny>) -> Option<SymbolId> {
-        let number = match &self.last {
-            Some((last, number)) if last.is(name) => *number,
+        match &self.last {
+            Some((last, symbol)) if last.is(name) => Some(*symbol),
+            _ => self.equal(name.cast_exact::<PyString>().ok()?),
+        }
+    }
+
+    #[inline(never)]
+    fn equal(&self, name: Borrowed<'_, '_, PyString>) -> Option<SymbolId> {
+        let py = name.py();
+        match &self.last {
+            Some((last, symbol)) if last.to_str(py).ok()? == name.to_str().ok()? => Some(*symbol),
             _ => {
-                let name = name.cast_exact::<PyString>().ok()?;
-                self.numbers.bind(name.py()).get_item(name).ok()??.extract().ok()?
+                let number: usize = self.numbers.bind(py).get_item(name).ok()??.extract().ok()?;
+                self.handles.get(number).map(|(_, symbol)| *symbol)
             }
-        };
-        self.handles.get(number).map(|(_, symbol)| *symbol)
+        }
     }
 
     /// The handle of a contract, which is added when it is new. Raises `TypeError` for what is no string.
@@ -59,8 +68,12 @@ impl Contracts {
         if symbol.index() == self.handles.len() {
             self.handles.push((name.clone().unbind(), symbol));
         }
-        self.numbers.bind(name.py()).set_item(PyString::new(name.py(), name.to_str()?), symbol.index())?;
-        self.last = Some((name.as_any().clone().unbind(), symbol.index()));
+        let key = match name.cast_exact::<PyString>() {
+            Ok(exact) => exact.clone(),
+            Err(_) => PyString::new(name.py(), name.to_str()?),
+        };
+        self.numbers.bind(name.py()).set_item(&key, symbol.index())?;
+        self.last = Some((key.unbind(), symbol));
         Ok(symbol)
     }
 }
