@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyString};
 /// Names to handles. The string object of last time needs no look at its text, an equal one no hash; names come
 /// off the wire as new objects. Only exact strings are kept as keys: comparing them runs no Python code.
 pub(crate) struct Contracts {
-    last: Option<(Py<PyString>, SymbolId)>,
+    last: Option<(Py<PyString>, Box<str>, SymbolId)>,
     numbers: Py<PyDict>,
     handles: Vec<(Py<PyString>, SymbolId)>,
 }
@@ -33,7 +33,7 @@ impl Contracts {
     #[inline]
     pub(crate) fn known(&self, name: Borrowed<'_, '_, PyAny>) -> Option<SymbolId> {
         match &self.last {
-            Some((last, symbol)) if last.is(name) => Some(*symbol),
+            Some((last, _, symbol)) if last.is(name) => Some(*symbol),
             _ => self.equal(name.cast_exact::<PyString>().ok()?),
         }
     }
@@ -42,7 +42,7 @@ impl Contracts {
     fn equal(&self, name: Borrowed<'_, '_, PyString>) -> Option<SymbolId> {
         let py = name.py();
         match &self.last {
-            Some((last, symbol)) if last.to_str(py).ok()? == name.to_str().ok()? => Some(*symbol),
+            Some((_, text, symbol)) if **text == *name.to_str().ok()? => Some(*symbol),
             _ => {
                 let number: usize = self.numbers.bind(py).get_item(name).ok()??.extract().ok()?;
                 self.handles.get(number).map(|(_, symbol)| *symbol)
@@ -73,7 +73,7 @@ impl Contracts {
             Err(_) => PyString::new(name.py(), name.to_str()?),
         };
         self.numbers.bind(name.py()).set_item(&key, symbol.index())?;
-        self.last = Some((key.unbind(), symbol));
+        self.last = Some((key.unbind(), name.to_str()?.into(), symbol));
         Ok(symbol)
     }
 }
