@@ -11,7 +11,7 @@ import pytest
 from tests.integration.app.session import Bot, Gateway
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     found = Gateway(tmp_path_factory.mktemp("paper") / "paper", f"paper-app-{os.getpid()}")
     found.start()
@@ -19,7 +19,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     found.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bot(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
     found = Bot(
         tmp_path_factory.mktemp("bot"), gateway, config="[strategies.overnight_range]\nenabled = true\n"
@@ -29,6 +29,16 @@ def bot(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     found.start()
     yield found
     assert found.stop() == 0
+    found.remove()
+
+
+@pytest.fixture(autouse=True)
+def _databases_go() -> Iterator[None]:
+    """After each test the databases of bots that ended in it."""
+    yield
+    for one in [one for one in Bot.made if not one.running]:
+        one.remove()
+        Bot.made.remove(one)
 
 
 @pytest.fixture
