@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from bot.cli.shadowing import built
 from bot.clock import SystemClock, monotonic_ns
 from bot.migration.flags import FlagsFile
 from bot.migration.stages import Flag
-from bot.model.errors import BotError, VenueUnreachable
+from bot.model.errors import BotError, StoreUnavailable, VenueUnreachable
 from bot.model.times import MINUTE, SECOND
+from bot.postgres import EmbeddedPostgres
 from bot.servers.announcement import Announcement, find
 from bot.trading.lease import lock_folder
 
@@ -72,7 +73,10 @@ async def rehearse(plan: Plan, printer: Printer) -> int:
     folder.mkdir(parents=True)
     user = f"paper-{os.getpid()}"
     began = monotonic_ns()
-    async with _child("gateway", folder, _gateway_command(plan, folder, user)) as gateway:
+    async with (
+        _thrown_away(folder),
+        _child("gateway", folder, _gateway_command(plan, folder, user)) as gateway,
+    ):
         paper = await _announced_gateway(gateway, folder)
         _write_configuration(plan, folder, paper)
         _write_flags(folder)
@@ -108,6 +112,16 @@ async def _watch(
                 status, await _control(paper, "/paper/judge"), max(0.0, (ends - monotonic_ns()) / 1e9)
             )
             await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def _thrown_away(folder: Path) -> AsyncIterator[None]:
+    """The database goes at the end, however that comes; logs, ledger and evidence stay."""
+    try:
+        yield
+    finally:
+        with suppress(StoreUnavailable):
+            await EmbeddedPostgres(folder / "state" / "postgres").remove()
 
 
 @asynccontextmanager

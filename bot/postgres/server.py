@@ -100,7 +100,7 @@ class EmbeddedPostgres:
         self._stopping = True
         if self._lock is None:
             return
-        found = self._running()
+        found = self._running() or self._child()
         if found is not None:
             for number, patience in ((signal.SIGINT, 100), (signal.SIGQUIT, 50), (signal.SIGKILL, 50)):
                 with contextlib.suppress(psutil.Error):
@@ -115,6 +115,19 @@ class EmbeddedPostgres:
                 self._sockets.rmdir()
         os.close(self._lock)
         self._lock = None
+
+    async def remove(self) -> None:
+        """Stop the server and delete its data, for throw-away state. Raises StoreUnavailable when another owns it."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._claim()
+        if not self.owner:
+            raise StoreUnavailable(
+                f"embedded PostgreSQL in {self.cluster} cannot be removed", expected="no process that uses it",
+                seen="a running owner", do="stop the bot of this state folder first",
+            )  # fmt: skip
+        await self.stop()
+        for folder in (self.cluster, self.cluster.with_suffix(".new")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def watch(self, changed: Callable[[bool], None], every_s: float = 0.1) -> None:
         """Until cancelled: notice that the server is gone, say so with False, restart it, say True."""
@@ -155,6 +168,14 @@ class EmbeddedPostgres:
         except (OSError, ValueError, psutil.Error):
             return None
         return process if ours else None
+
+    def _child(self) -> psutil.Process | None:
+        """The server that was started and has not written its pid file yet."""
+        if self._process is None or self._process.returncode is not None:
+            return None
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self._process.pid)
+        return None
 
     async def _ended(self, process: psutil.Process, patience: int) -> bool:
         for _ in range(patience):
@@ -240,7 +261,13 @@ class EmbeddedPostgres:
             _program(program), *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, cwd="/", start_new_session=True, **self._identity(),
         )  # fmt: skip
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise
         return process.returncode or 0, output.decode(errors="replace")
 
     def _make_root_base(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,8 +12,9 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from bot.postgres import EmbeddedPostgres
 from bot.servers.announcement import Announcement, find
 from bot.trading.lease import lock_folder
 
@@ -77,7 +79,10 @@ class Gateway:
 
 
 class Bot:
-    """`bot run` in a process, and commands with the same configuration."""
+    """`bot run` in a process, and commands with the same configuration. `remove` takes its database away."""
+
+    made: ClassVar[list[Bot]] = []
+    runs: ClassVar[list[str]] = [sys.executable, "-m", "bot", "run"]
 
     def __init__(self, folder: Path, gateway: Gateway, *, config: str = "", path: str = "") -> None:
         self.folder, self.gateway = folder, gateway
@@ -93,10 +98,20 @@ class Bot:
             **({"PYTHONPATH": path} if path else {}),
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
+        Bot.made.append(self)
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def remove(self) -> None:
+        """Delete the database, which lies outside the state folder when root runs the tests."""
+        if (self.folder / "state" / "postgres").exists():
+            asyncio.run(EmbeddedPostgres(self.folder / "state" / "postgres").remove())
 
     def start(self) -> Announcement:
         self.process = spawn(
-            [sys.executable, "-m", "bot", "run", "--config", str(self.config)],
+            [*self.runs, "--config", str(self.config)],
             self.folder / "bot.log",
             self.environment,
         )
