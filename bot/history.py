@@ -102,7 +102,7 @@ class HistoryGaps:
     """Loads what the engine wants at start and keeps it whole: bars that the feed did not cover, the time in
     which the feed was lost, and the day bar that each 17:00 Chicago closes.
 
-    A gap is asked for again after 1, 2, 4 … 30 s of venue time, as long as the engine wants it.
+    What failed is asked for again after 1, 2, 4 … 30 s of venue time, as long as it is wanted.
     """
 
     def __init__(
@@ -112,14 +112,17 @@ class HistoryGaps:
         self._engine, self._loader, self._calendar, self._clock = engine, loader, calendar, clock
         self._act = act
         self._tried: dict[tuple[str, str, TsNs], tuple[int, int]] = {}
+        self._windows: set[tuple[str, str, int]] = set()
+        self._failures = self._again_at = 0
         self._lost: TsNs | None = None
         self._back = False
         self._day: date | None = None
 
     async def load(self) -> None:
-        """The windows of all running instances. Raises as HistoryLoader.series."""
+        """The windows of all running instances; `run` goes on asking for those that failed."""
         self._day = self._calendar.risk_day(self._clock.now())
-        await asyncio.gather(*(self._window(*wanted) for wanted in self._engine.windows_wanted()))
+        self._windows.update(self._engine.windows_wanted())
+        await self._fill_windows()
 
     def feed_lost(self) -> None:
         """Prints are missed from now on, or have been since an earlier loss."""
@@ -140,7 +143,28 @@ class HistoryGaps:
             self._tried = {gap: tried for gap, tried in self._tried.items() if gap in due}
             for gap, end in due.items():
                 await self._try(gap, end)
-            await self._recover()
+            if self._clock.now() >= self._again_at:
+                await self._fill_windows()
+                await self._recover()
+
+    async def _fill_windows(self) -> None:
+        wanted = sorted(self._windows)
+        for window, problem in zip(
+            wanted,
+            await asyncio.gather(*(self._window(*each) for each in wanted), return_exceptions=True),
+            strict=True,
+        ):
+            if problem is None:
+                self._windows.discard(window)
+            elif isinstance(problem, BotError):
+                self._later("history.window", problem)
+            else:
+                raise problem
+
+    def _later(self, what: str, problem: BotError) -> None:
+        self._again_at = self._clock.now() + min(2**self._failures, 30) * SECOND
+        self._failures = min(self._failures + 1, 5)
+        log.warning(what, problem=str(problem))
 
     async def _recover(self) -> None:
         now = self._clock.now()
@@ -159,7 +183,10 @@ class HistoryGaps:
                         await self._window(contract_id, frame, count)
                 self._day = day
         except BotError as problem:
-            log.warning("history.recovery", problem=str(problem))
+            self._later("history.recovery", problem)
+        else:
+            if not self._windows:
+                self._failures = 0
 
     async def _window(self, contract_id: str, timeframe: str, count: int) -> None:
         bars = await self._loader.newest(contract_id, timeframe, count)
