@@ -32,13 +32,13 @@ class AccountBook:
     def __init__(self) -> None:
         self._states: dict[int, AccountState] = {}
 
-    def apply(self, account: Account, now: TsNs) -> bool:
-        """An event or a row; True when something changed."""
+    def apply(self, account: Account, as_of: TsNs) -> bool:
+        """An event, or a row asked for at `as_of`; True when something changed. An older one changes nothing."""
         state = self._states.get(account.id)
-        if state is None:
+        if state is None or as_of < state.as_of:
             return False
         changed = state.account != account
-        state.account, state.as_of = account, now
+        state.account, state.as_of = account, as_of
         return changed
 
     def add(self, account: Account, now: TsNs, mode: BracketMode) -> None:

@@ -90,6 +90,8 @@ class Intake:
                 strategy = picture.orders.strategy(moved)
                 if strategy is not None:
                     picture.own(at, strategy)
+            elif before is not None and (moved.side == 1) == (picture.positions.net(*at) > 0):
+                picture.positions.exited(at, moved.filled - before.filled, picture.clock.mono())
             self._evidence(at, picture.orders.is_entry(moved))
         for fill in self._early_fills.pop(moved.id, ()):
             self._tell_fill(moved, fill)
@@ -137,9 +139,10 @@ class Intake:
         for at in changed:
             self._position_moved(at)
 
-    def account(self, account: Account) -> None:
+    def account(self, account: Account, asked: TsNs | None = None) -> None:
+        """An account event, or a row that was asked for at `asked`."""
         picture = self._picture
-        if picture.accounts.apply(account, picture.clock.now()):
+        if picture.accounts.apply(account, picture.clock.now() if asked is None else asked):
             picture.touch()
             self._keep(
                 "save_account_state",

@@ -27,12 +27,17 @@ At = tuple[int, str]
 
 
 class Held(msgspec.Struct):
-    """A position and what is known of its age; `position` None = flat."""
+    """A position and what is known of its age; `position` None = flat.
+
+    `exited` are lots that exits have filled since the last word on the position.
+    """
 
     position: Position | None
     event_at: int = 0
     seen_at: int = 0
     disputed_at: int | None = None
+    exited: int = 0
+    exited_at: int = 0
 
     @property
     def net(self) -> int:
@@ -50,6 +55,7 @@ class PositionBook:
         held = self._held.setdefault((position.account_id, position.contract_id), Held(None))
         held.event_at = held.seen_at = mono
         held.disputed_at = None
+        held.exited = 0
         return self._set(held, position if position.net else None)
 
     def on_poll(
@@ -66,6 +72,8 @@ class PositionBook:
             row = found.get(at[1])
             if asked < held.event_at:
                 continue
+            if asked >= held.exited_at:
+                held.exited = 0
             if (row.net if row else 0) == held.net:
                 held.disputed_at, held.seen_at = None, mono
                 if row is not None and row != held.position:
@@ -89,6 +97,20 @@ class PositionBook:
     def net(self, account_id: int, contract_id: str) -> int:
         held = self._held.get((account_id, contract_id))
         return held.net if held is not None else 0
+
+    def exited(self, at: At, lots: int, mono: int) -> None:
+        """An exit filled `lots`; the position report that says so is still to come."""
+        held = self._held.get(at)
+        if held is not None and held.position is not None:
+            held.exited, held.exited_at = held.exited + lots, mono
+
+    def to_cover(self, at: At, mono: int) -> int:
+        """Lots that need a stop: the reported size without exits that filled since, for as long as reads may lag."""
+        held = self._held.get(at)
+        if held is None:
+            return 0
+        gone = held.exited if mono - held.exited_at < GRACE_NS else 0
+        return max(0, abs(held.net) - gone)
 
     def open(self, account_id: int | None = None) -> list[Position]:
         """All positions that are not flat, in order of account and contract."""

@@ -84,9 +84,7 @@ class Watchdog:
             if opening and guard.unreported_since is None:
                 guard.unreported_since = self._clock.mono()
             self._poll(at[0], CONFIRM_S)
-        elif guard.since is None and Cover.of(self._picture, at).working < abs(
-            self._picture.positions.net(*at)
-        ):
+        elif guard.since is None and Cover.of(self._picture, at).working < self._to_cover(at):
             guard.since = self._clock.mono()
 
     def look(self, at: At) -> None:
@@ -97,12 +95,20 @@ class Watchdog:
             self._flat(at, guard)
             return
         guard.unreported_since = None
+        if at[1] not in self._picture.contracts:
+            self._tell_foreign(at, guard, position, "in a contract that the venue does not list")
+            return
         self._orphans(at, guard)
         now = self._clock.mono()
         cover = Cover.of(self._picture, at)
-        size = abs(position.net)
+        size = self._to_cover(at)
         if guard.closing_since is not None:
             self._start(at, guard, self._close(at, guard))
+            return
+        if size == 0:
+            # Exits filled all of it: the report that says so is fetched, nothing else is sent.
+            self._covered(guard, now)
+            self._poll(at[0], CONFIRM_S)
             return
         if cover.working >= size:
             self._covered(guard, now)
@@ -118,9 +124,8 @@ class Watchdog:
         if guard.since is None:
             guard.since = now
         if self._picture.owner(at) is None and self._picture.settings.foreign != "protect":
-            if self._picture.settings.foreign == "alert" and not guard.told_foreign:
-                guard.told_foreign = True
-                self._alarm("FOREIGN_POSITION", at, f"{position.net} lots without a stop, not the bot's")
+            if self._picture.settings.foreign == "alert":
+                self._tell_foreign(at, guard, position, "without a stop, not the bot's")
             return
         self._uncovered(at, guard, position, cover, now - guard.since)
 
@@ -129,7 +134,7 @@ class Watchdog:
         position = self._picture.positions.get(*at)
         if position is None:
             return "flat"
-        if Cover.of(self._picture, at).working >= abs(position.net):
+        if Cover.of(self._picture, at).working >= self._to_cover(at):
             return "protected"
         if self._picture.owner(at) is None:
             return "foreign"
@@ -153,6 +158,14 @@ class Watchdog:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _tell_foreign(self, at: At, guard: Guard, position: Position, what: str) -> None:
+        if not guard.told_foreign:
+            guard.told_foreign = True
+            self._alarm("FOREIGN_POSITION", at, f"{position.net} lots {what}")
+
+    def _to_cover(self, at: At) -> int:
+        return self._picture.positions.to_cover(at, self._clock.mono())
+
     def _covered(self, guard: Guard, now: int) -> None:
         if guard.since is not None:
             self.longest_unprotected_ns = max(self.longest_unprotected_ns, now - guard.since)
@@ -172,8 +185,8 @@ class Watchdog:
             self._start(at, guard, self._close(at, guard))
         elif age < wait:
             self._wake_at(at, since + wait)
-        elif cover.working + cover.confirmed < abs(position.net):
-            missing = abs(position.net) - cover.working - cover.confirmed
+        elif cover.working + cover.confirmed < self._to_cover(at):
+            missing = self._to_cover(at) - cover.working - cover.confirmed
             self._start(at, guard, self._place_stop(at, guard, position, stop, missing))
             self._wake_at(at, since + deadline)
         else:
@@ -191,6 +204,8 @@ class Watchdog:
     async def _close(self, at: At, guard: Guard) -> None:
         """One close, sized by a position read that was asked after the former one."""
         now = self._clock.mono()
+        if self._picture.positions.net(*at) == 0:
+            return
         if guard.last_close is not None:
             pause = guard.last_close + round(CLOSE_EVERY_S * SECOND) - now
             if pause > 0:

@@ -28,8 +28,9 @@ class Reader:
         self._fills_from: dict[int, TsNs] = {}
 
     async def accounts(self, lane: Lane = "read") -> None:
+        asked = self._clock.now()
         for account in await self._rest.accounts(lane):
-            self._intake.account(account)
+            self._intake.account(account, asked)
 
     async def positions(self, account_id: int, lane: Lane = "read") -> None:
         asked = self._clock.mono()
