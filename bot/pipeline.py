@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+import structlog
+
 from bot.clock import Clock
 from bot.latency import Histogram
 from bot.model.actions import Action
@@ -32,6 +34,7 @@ from bot.model.quantities import TsNs
 from bot.model.times import MINUTE, SECOND
 from bot.ports import BarBuilder, StrategyEngine, StreamProcessor
 
+log = structlog.get_logger(__name__)
 TIMER_S = 0.25
 QUOTE_FALLBACK_NS = 30 * SECOND
 _EVENT_NAMES: dict[type, str] = {
@@ -48,6 +51,8 @@ class Desk(Protocol):
 
     def act(self, action: Action) -> None: ...
 
+    def doubt(self, why: str) -> None: ...
+
 
 class Pipeline:
     """Feeds the components in order."""
@@ -61,7 +66,7 @@ class Pipeline:
         self._contracts = sorted(contracts, key=str.encode)
         self.closed_bars: Counter[str] = Counter()
         self.events: Counter[str] = Counter(dict.fromkeys(_EVENT_NAMES.values(), 0))
-        self.records = 0
+        self.records = self.failures = 0
         self.frame_ns = Histogram()
         self.bar_listeners: list[Callable[[Bar], None]] = []
         self._minute: dict[str, int] = {}
@@ -69,23 +74,29 @@ class Pipeline:
         self._last_second = 0
 
     def on_records(self, hub: Hub, _generation: int, records: Sequence[tuple[bytes, int, int]]) -> None:
-        """Records of one wake-up, each with its arrival in venue time and on the host's monotonic clock."""
+        """Records of one wake-up, each with its arrival in venue time and on the host's monotonic clock.
+
+        A record that fails is counted and told, and the ones behind it are handled; what it held is asked for.
+        """
         for record, received, arrived in records:
             self.records += 1
-            for event in self._processor.feed(hub, record, TsNs(received)):
-                self._on_event(event, TsNs(received))
+            try:
+                for event in self._processor.feed(hub, record, TsNs(received)):
+                    self._on_event(event, TsNs(received))
+            except Exception as problem:
+                self.failures += 1
+                log.exception("record.failed", hub=hub, problem=str(problem))
+                self._desk.doubt(f"a record of the {hub} hub could not be handled")
             self.frame_ns.add(self._clock.host_mono() - arrived)
 
-    def feed_up(self) -> None:
-        """The market hub is connected and subscribed."""
-        now = self._clock.now()
+    def feed_up(self, now: TsNs) -> None:
+        """The market hub is connected and subscribed since `now`."""
         for contract_id in self._contracts:
             self._last_trade[contract_id] = now
             self._bars.feed_up(contract_id, now)
 
-    def feed_down(self) -> None:
-        """The market hub is lost; open bars become incomplete."""
-        now = self._clock.now()
+    def feed_down(self, now: TsNs) -> None:
+        """The market hub is lost at `now`; open bars become incomplete."""
         for contract_id in self._contracts:
             self._bars.feed_down(contract_id, now)
 

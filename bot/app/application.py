@@ -7,10 +7,12 @@ import contextlib
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
+from bot.app.early import EarlyRecords
 from bot.app.migration import Migration, WorkerFactory
 from bot.app.operations import BotOperations
 from bot.app.storage import Storage
@@ -27,7 +29,8 @@ from bot.legacy.websocket import PythonStreamProcessor
 from bot.model.actions import Instance
 from bot.model.contract import Contract
 from bot.model.events import Hub
-from bot.model.orders import Account
+from bot.model.orders import Account, Fill
+from bot.model.quantities import Money, TsNs
 from bot.model.risk import RuleFigures
 from bot.model.times import SECOND
 from bot.pipeline import Pipeline
@@ -43,11 +46,13 @@ from bot.trading.account_rules import AccountRules, day_start
 from bot.trading.desk import Desk, Notice
 from bot.trading.intent_log import IntentLog
 from bot.trading.lease import AccountLock, lock_folder
+from bot.trading.reconcile import Round
 from bot.trading.session_end import SessionEnd
 from bot.trading.settings import TradingSettings
 
 log = structlog.get_logger(__name__)
 MAX_EARLY = 20_000
+"""Records that may wait for the first reconciliation."""
 T = TypeVar("T")
 
 
@@ -66,11 +71,11 @@ class Application:
         self.calendar = SessionCalendar.shipped()
         self.steps: list[tuple[str, float]] = []
         self.stopping = asyncio.Event()
-        self.ready = False
+        self.ready = self.trading = False
         self.started_at = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._once: set[asyncio.Task[Any]] = set()
-        self._early: list[tuple[Hub, int, list[tuple[bytes, int, int]]]] | None = []
+        self._early: EarlyRecords | None = EarlyRecords(MAX_EARLY)
         self.hubs: dict[Hub, HubConnection] = {}
         self._closing = contextlib.AsyncExitStack()
         self.account: Account
@@ -88,12 +93,30 @@ class Application:
     # --- start
 
     async def start(self) -> None:
-        """Everything up and reconciled, strategies running. What was started is stopped again on a failure."""
+        """Everything up and reconciled, strategies running. What was started is stopped again on a failure,
+        in the order of a stop: entries that were placed already do not stay behind.
+        """
         try:
             await self._start()
         except BaseException:
-            await self._closing.aclose()
+            await self.stop()
             raise
+
+    async def start_or_stop(self) -> bool:
+        """`start`; False when a stop was asked for meanwhile, and then nothing runs any more."""
+        starting = asyncio.create_task(self.start(), name="start")
+        stop = asyncio.create_task(self.stopping.wait(), name="stop requested")
+        await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not starting.done():
+            starting.cancel()
+        try:
+            await starting
+        except asyncio.CancelledError:
+            if not self.stopping.is_set():
+                raise
+            return False
+        return True
 
     async def _start(self) -> None:
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,7 +132,7 @@ class Application:
         self.started_at = clock.now()
         self.storage = Storage(self.settings, clock, self.state, self._alarm)
         self._closing.push_async_callback(self.storage.close)
-        await asyncio.gather(
+        await _both(
             self._step("database", self.storage.open()), self._step("contracts", self.venue.rest.contracts())
         )
         self.storage.outbox.keep("upsert_contracts", (list(self.venue.contracts.all().values()),))
@@ -119,11 +142,13 @@ class Application:
         self._closing.callback(intents.close)
         if damage is not None:
             self._alarm("INTENT_LOG_CUT", str(damage))
+        lock.raise_to(intents.epochs.get(self.account.id, 0))
         self._build(intents)
-        await self._step("migration", self.migration.start())
         self._closing.push_async_callback(self._end_migration)
+        await self._step("migration", self.migration.start())
         await self._step("hubs", self._connect_hubs())
         await self._step("reconciliation", self._take_account(lock))
+        self.trading = True
         if self._trade:
             self._keep_session_end()
             await self._step("strategies", self._start_strategies(parameters))
@@ -166,7 +191,7 @@ class Application:
                 live_accounts=frozenset(settings.trading.live_accounts),
             ),
             store=self.storage.store, outbox=self.storage.outbox, listener=self.engine,
-            halt_file=self.state / "HALT", on_notice=self._on_notice,
+            halt_file=self.state / "HALT", on_notice=self._on_notice, on_round=self._on_round,
         )  # fmt: skip
         self.desk.picture.mismatched = frozenset(self.venue.contracts.mismatches())
         self.pipeline = Pipeline(
@@ -194,8 +219,8 @@ class Application:
             connection = HubConnection(hub, url, venue.session, venue.clock, self._on_records, self._on_state)
             self.hubs[hub] = connection
             connection.set_topics(topics)
-            await connection.start()
             self._closing.push_async_callback(connection.stop)
+            await connection.start()
         began = venue.clock.host_mono()
         while any(hub.state != "up" for hub in self.hubs.values()):
             if venue.clock.host_mono() - began > 10 * SECOND:
@@ -216,11 +241,22 @@ class Application:
         )  # fmt: skip
         self._closing.push_async_callback(self.desk.stop)
         await self.desk.start([self.account], [lock.mint()])
-        fills = await self.venue.rest.fills(self.account.id, day_start(self.calendar, clock.now()))
-        self.rules.start(self.account.balance, fills)
-        early, self._early = self._early or [], None
-        for hub, generation, records in early:
-            self.pipeline.on_records(hub, generation, records)
+        self.rules.start(*await self._balance_and_fills())
+        early, self._early = self._early, None
+        if early is not None and not early.replay():
+            self.desk.doubt("more records than can wait came before the first reconciliation")
+
+    async def _balance_and_fills(self) -> tuple[Money, Sequence[Fill]]:
+        """The balance and the risk day's fills of one instant: no balance changed while the fills were read."""
+        rest, start = self.venue.rest, day_start(self.calendar, self.venue.clock.now())
+        before = choose_account(await rest.accounts(), self.account.id).balance
+        for _ in range(5):
+            fills = await rest.fills(self.account.id, start)
+            balance = choose_account(await rest.accounts(), self.account.id).balance
+            if balance == before:
+                break
+            before = balance
+        return before, fills
 
     def _keep_session_end(self) -> None:
         session = self.settings.session
@@ -236,7 +272,12 @@ class Application:
 
     def _once_only(self, task: asyncio.Task[Any]) -> None:
         self._once.add(task)
-        task.add_done_callback(self._once.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._once.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._alarm("TASK_FAILED", f"{task.get_name()}: {type(problem).__name__}: {problem}")
 
     async def _start_strategies(self, parameters: dict[str, Any]) -> None:
         if not parameters["enabled"]:
@@ -286,27 +327,33 @@ class Application:
                 task.result()
 
     async def stop(self) -> None:
-        """No new entries, entries cancelled, protection verified, everything flushed and closed."""
+        """No new entries, entries cancelled, protection verified at the venue, everything flushed and closed."""
         self.ready = False
-        if self._trade:
-            instance = Instance(self.account.id, OVERNIGHT)
-            self.pipeline.act(self.engine.stop(instance, self.venue.clock.now()))
-            await self._entries_gone()
-        if self.settings.shutdown.positions == "flatten":
-            await self.desk.flatten(self.account.id, reason="shutdown")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._closing.aclose()
+        try:
+            if self.trading:
+                await self._leave()
+        finally:
+            tasks = [*self._tasks, *self._once]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._closing.aclose()
 
-    async def _entries_gone(self) -> None:
-        clock, deadline = self.venue.clock, self.venue.clock.host_mono() + 3 * SECOND
-        while clock.host_mono() < deadline:
-            if not any(
-                map(self.desk.picture.orders.is_entry, self.desk.picture.orders.working(self.account.id))
-            ):
-                return
-            await clock.host_sleep(0.02)
+    async def _leave(self) -> None:
+        self.trading = False
+        self.session_end = None
+        shutdown = self.settings.shutdown
+        names: set[str] = set()
+        if self._trade:
+            names.add(OVERNIGHT)
+            instance = Instance(self.account.id, OVERNIGHT)
+            self.desk.set_active(instance, False)
+            self.pipeline.act(self.engine.stop(instance, self.venue.clock.now()))
+        if shutdown.positions == "flatten":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(shutdown.timeout / 2):
+                    await self.desk.flatten(self.account.id, reason="shutdown")
+        await self.desk.depart(self.account.id, names, shutdown.timeout / 2)
 
     async def _end_migration(self) -> None:
         self.migration.close()
@@ -325,33 +372,43 @@ class Application:
     def _on_records(self, hub: Hub, generation: int, records: list[tuple[bytes, int, int]]) -> None:
         if self._early is None:
             self.pipeline.on_records(hub, generation, records)
-        elif sum(len(batch[2]) for batch in self._early) < MAX_EARLY:
-            self._early.append((hub, generation, records))
         else:
-            self.desk.doubt("more records than can wait came before the first reconciliation")
+            self._early.add(partial(self.pipeline.on_records, hub, generation, records), len(records))
 
     def _on_state(self, hub: Hub, state: str, generation: int, reason: str) -> None:
         self.desk.hub_state(hub, state, generation, reason)
         if hub == "market":
-            if state == "up":
-                self.pipeline.feed_up()
+            up, now = state == "up", self.venue.clock.now()
+            if self._early is None:
+                self._feed(up=up, now=now)
             else:
-                self.pipeline.feed_down()
-            if self._gaps is not None:
-                (self._gaps.feed_back if state == "up" else self._gaps.feed_lost)()
+                self._early.add(partial(self._feed, up=up, now=now), 1)
+
+    def _feed(self, *, up: bool, now: TsNs) -> None:
+        """In one row with the records: a gap lies between those before and those after it."""
+        (self.pipeline.feed_up if up else self.pipeline.feed_down)(now)
+        if self._gaps is not None:
+            (self._gaps.feed_back if up else self._gaps.feed_lost)()
+
+    def _on_round(self, result: Round) -> None:
+        if result.colour != "red" and self._early is None:
+            self.rules.confirm()
 
     def _breached(self, account_id: int, actions: Sequence[RuleAction]) -> None:
         log.warning("rules.actions", account_id=account_id, actions=list(actions))
         if "FLATTEN" in actions:
             self._once_only(
-                asyncio.create_task(self.desk.flatten(account_id, reason="a loss limit was reached"))
+                asyncio.create_task(
+                    self.desk.flatten(account_id, reason="a loss limit was reached"), name="loss limit"
+                )
             )
 
     def _figures_changed(self, account_id: int, figures: RuleFigures) -> None:
         self.pipeline.act(self.engine.on_risk(account_id, figures, self.venue.clock.now()))
 
     def _on_notice(self, notice: Notice) -> None:
-        log.warning("desk.notice", code=notice.code, account_id=notice.account_id, contract=notice.contract_id,
+        say = {"info": log.info, "warning": log.warning, "error": log.error}[notice.level]
+        say("desk.notice", code=notice.code, account_id=notice.account_id, contract=notice.contract_id,
                     detail=notice.detail)  # fmt: skip
 
     def _alarm(self, code: str, detail: str) -> None:
@@ -369,3 +426,11 @@ class Application:
         result = await work
         self.steps.append((name, round((monotonic_ns() - began) / 1e6, 1)))
         return result
+
+
+async def _both(*work: Coroutine[Any, Any, Any]) -> None:
+    """All at once; when one fails the others still come to their end, so that what they hold can be let go."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

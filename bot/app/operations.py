@@ -170,6 +170,8 @@ class BotOperations(Operations):
         reasons = [f"{name} hub is {hub.state}" for name, hub in app.hubs.items() if hub.state != "up"]
         if not self._reconciled(app.account.id):
             reasons.append("not reconciled")
+        if app.pipeline.failures:
+            reasons.append(f"{app.pipeline.failures} hub records could not be handled; see the log")
         if not app.storage.outbox.available:
             reasons.append("the database does not answer; writes wait")
         if app.migration.register.alarm:

@@ -33,8 +33,9 @@ async def run(settings: Settings, *, verbose: bool) -> int:
     )  # fmt: skip
     console = Console(stderr=True)
     application = Application(settings, make_worker, secret=redactor.add)
-    await application.start()
     _signals(application)
+    if not await application.start_or_stop():
+        return 130
     account = application.account
     console.print(f"account {account.id} {account.name}, balance {account.balance / 1e6:,.2f}")
     for warning in settings.warnings:

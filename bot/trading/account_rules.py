@@ -1,8 +1,10 @@
 """The rule machine of each account, fed by what the venue reports (strategies.md §7, bot.md §10.3).
 
-Fills move balance and open result in one step, marks move the open result, the venue's balance wins once no
-fill is fresh. A state that changed is kept at once; at start it goes on from what was kept, never from the
-present balance.
+Fills move balance and open result in one step, so that a closed profit never counts twice; marks move the
+open result. Reports of balance and positions that are older than the newest fill, or hardly newer, are left
+alone: the fill is ahead of them. With the user feed down or a failed query nothing is known until the next
+good reconciliation. A state that changed is kept at once; at start it goes on from what was kept, never from
+the present balance.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from bot.calendar.windows import CT, to_wall, wall_to_ns
 from bot.clock import Clock
 from bot.model.errors import BadField
 from bot.model.market import Quote
-from bot.model.orders import Account, Fill, Position
+from bot.model.orders import Account, Fill
 from bot.model.quantities import Money, TsNs, unrealised
 from bot.model.risk import RuleFigures
 from bot.model.times import SECOND
@@ -45,12 +47,19 @@ class AccountRules:
         told: Callable[[int, RuleFigures], None],
     ) -> None:  # fmt: skip
         self.account_id = account.id
-        self._desk, self._clock = desk, clock
+        self._desk, self._calendar, self._clock = desk, calendar, clock
         self._keep, self._breached, self._told = keep, breached, told
         self._machine = _machine_of(account.name, calendar, limits, kept)
         self._cost: dict[str, tuple[int, int]] = {}
         self._seen: set[int] = set()
+        self._fills_version = -1
         self._last_fill = 0
+        self._last_fill_at = 0
+        self._differs: dict[str, tuple[tuple[int, int], int]] = {}
+        self._adopted: dict[str, int] = {}
+        self._balance_differs: tuple[Money, int, int] | None = None
+        self._included_until = 0
+        self._lost = False
         self._lost_price: dict[str, int] = {}
         self._shown: RuleFigures | None = None
 
@@ -64,83 +73,139 @@ class AccountRules:
         return self._machine
 
     def start(self, balance: Money, day_fills: Sequence[Fill]) -> None:
-        """The first event: balance, and the net of the risk day so far from the venue's trades."""
-        self._seen = {fill.id for fill in day_fills}
+        """The first event: balance, and the net of the risk day so far from the venue's trades.
+
+        Both were read after the desk's first reconciliation, with no fill between them.
+        """
+        self._seen = {fill.id for fill in [*day_fills, *self._desk.picture.fills.all()]}
         net = sum((fill.pnl or 0) - fill.fees - fill.commissions for fill in day_fills if not fill.voided)
         for position in self._desk.picture.positions.open(self.account_id):
-            self._hold(position)
+            self._hold(position.contract_id, (position.net, position.cost_ticks))
         machine = self._machine
         if machine is None:
             self._show()
             return
+        before = machine.status
         high = None if machine.high is None else Money(max(machine.high, balance))
         self._apply(
             Init(t=self._clock.now(), balance=balance, unrealised=self._open_result() or Money(0),
                  day_net=Money(net), high_water=high)
         )  # fmt: skip
-
-    def on_position(self, position: Position) -> None:
-        """A position report; its cost is the venue's."""
-        self._hold(position)
-
-    def on_balance(self, balance: Money) -> None:
-        """A balance report. While a fill is fresh its own figures stand; the next report confirms them."""
-        if self._machine is None or self._clock.mono() - self._last_fill < SETTLE_NS:
-            return
-        open_result = self._open_result()
-        known = self._machine.figures().balance
-        if known is not None and abs(known - balance) > DISPUTE:
-            log.warning("rules.balance_differs", account_id=self.account_id, ours=known, venue=balance)
-        if open_result is not None and known != balance:
-            self._apply(Snapshot(t=self._clock.now(), balance=balance, unrealised=open_result))
+        if before == machine.status and before in ("DLL_LOCKED", "MLL_BREACHED") and self._exposed():
+            # The process ended between a breach and the end of its flatten.
+            self._breached(self.account_id, ("BLOCK_ENTRIES", "CANCEL_ALL", "FLATTEN"))
 
     def tick(self) -> None:
-        """Several times a second: new fills, marks, lost prices, the day roll."""
-        for fill in self._desk.picture.fills.all():
-            if fill.account_id == self.account_id and fill.id not in self._seen:
-                self._on_fill(fill)
+        """Several times a second: new fills, reports that settled, marks, lost feeds, the day roll."""
+        if self._machine is None:
+            return
+        self._take_fills()
+        self._take_positions()
         now = self._clock.now()
         open_result = self._open_result()
-        self._apply(Lost(t=now) if open_result is None else Mark(t=now, unrealised=open_result))
-
-    def confirm(self, balance: Money) -> None:
-        """After a reconciliation in which every query succeeded."""
-        for contract_id in list(self._cost):
-            position = self._desk.picture.positions.get(self.account_id, contract_id)
-            self._cost[contract_id] = (position.net, position.cost_ticks) if position else (0, 0)
-        open_result = self._open_result()
         if open_result is not None:
-            self._apply(Snapshot(t=self._clock.now(), balance=balance, unrealised=open_result))
+            self._apply(Mark(t=now, unrealised=open_result))
+        state = self._desk.picture.accounts.get(self.account_id)
+        if open_result is None or state is None or state.colour == "red" or not self._desk.picture.hub_up:
+            self._lost = True
+        if self._lost:
+            self._apply(Lost(t=now))
+        elif state is not None and open_result is not None:
+            self._take_balance(state.account.balance, state.as_of, open_result)
+
+    def confirm(self) -> None:
+        """A reconciliation ended in which every query succeeded: what was lost is known again."""
+        self._lost = False
+        self.tick()
+
+    def _take_balance(self, balance: Money, as_of: int, open_result: Money) -> None:
+        """The venue's balance wins where no fill explains the difference and it has stood for a while."""
+        known, mono = self.figures.balance, self._clock.mono()
+        if known == balance:
+            self._balance_differs = None
+            if self.figures.status == "UNKNOWN":
+                self._apply(Snapshot(t=self._clock.now(), balance=balance, unrealised=open_result))
+            return
+        if self._balance_differs is None or self._balance_differs[0] != balance:
+            self._balance_differs = balance, as_of, mono
+        _, first, since = self._balance_differs
+        fresh = self._last_fill_at and as_of - self._last_fill_at < SETTLE_NS
+        if fresh or mono - max(since, self._last_fill) < SETTLE_NS:
+            return
+        self._balance_differs, self._included_until = None, first
+        if known is not None and abs(known - balance) > DISPUTE:
+            log.warning("rules.balance_differs", account_id=self.account_id, ours=known, venue=balance)
+        self._apply(Snapshot(t=self._clock.now(), balance=balance, unrealised=open_result))
+
+    def _take_fills(self) -> None:
+        fills = self._desk.picture.fills
+        if fills.version == self._fills_version:
+            return
+        self._fills_version = fills.version
+        for fill in fills.all():
+            if fill.account_id == self.account_id and fill.id not in self._seen:
+                self._on_fill(fill)
 
     def _on_fill(self, fill: Fill) -> None:
         self._seen.add(fill.id)
-        self._last_fill = self._clock.mono()
-        self._cost[fill.contract_id] = after_fill(self._cost.get(fill.contract_id, (0, 0)), fill)
+        self._last_fill, self._last_fill_at = self._clock.mono(), self._clock.now()
+        if fill.ts > self._adopted.get(fill.contract_id, 0):
+            self._cost[fill.contract_id] = after_fill(self._cost.get(fill.contract_id, (0, 0)), fill)
+        # A balance that was taken without its fill holds the fill's money already.
+        counts = fill.ts > self._included_until
         self._apply(
-            RuleFill(t=self._clock.now(), pnl=fill.pnl or Money(0), costs=Money(fill.fees + fill.commissions),
+            RuleFill(t=self._clock.now(), pnl=(fill.pnl if counts else None) or Money(0),
+                     costs=Money(fill.fees + fill.commissions if counts else 0),
                      unrealised=self._open_result() or Money(0))
         )  # fmt: skip
 
-    def _hold(self, position: Position) -> None:
-        self._cost[position.contract_id] = (position.net, position.cost_ticks)
+    def _take_positions(self) -> None:
+        """The venue's positions where they have differed from the fills' for longer than reports take."""
+        mono, positions = self._clock.mono(), self._desk.picture.positions
+        held = {p.contract_id: (p.net, p.cost_ticks) for p in positions.open(self.account_id)}
+        for contract_id in sorted({*held, *self._cost}):
+            venue = held.get(contract_id, (0, 0))
+            if venue == self._cost.get(contract_id, (0, 0)):
+                self._differs.pop(contract_id, None)
+                continue
+            first, since = self._differs.get(contract_id, (venue, mono))
+            if first != venue:
+                since = mono
+            self._differs[contract_id] = venue, since
+            if mono - max(since, self._last_fill) >= SETTLE_NS:
+                self._hold(contract_id, venue)
+
+    def _hold(self, contract_id: str, held: tuple[int, int]) -> None:
+        self._cost[contract_id] = held
+        # Reports lag behind fills by less than that: a fill from before is in the position already.
+        self._adopted[contract_id] = self._clock.now() - SETTLE_NS
+        self._differs.pop(contract_id, None)
+
+    def _exposed(self) -> bool:
+        picture = self._desk.picture
+        return bool(picture.positions.open(self.account_id) or picture.orders.working(self.account_id))
 
     def _open_result(self) -> Money | None:
-        """None when an open position has had no price for a minute."""
+        """None when an open position has had no price for a minute of its open market, or no known contract."""
         total, now = 0, self._clock.now()
         for contract_id, (net, cost) in self._cost.items():
             if not net:
                 continue
+            contract = self._desk.picture.contracts.get(contract_id)
+            if contract is None:
+                return None
             quote = self._desk.picture.quotes.get(contract_id)
             mark = worse_mark(quote, net)
             if quote is None or mark is None or now - quote.received > PRICE_PATIENCE_NS:
-                since = self._lost_price.setdefault(contract_id, now)
-                if now - since > PRICE_PATIENCE_NS:
+                since = self._lost_price.setdefault(contract_id, now if quote is None else quote.received)
+                if not self._calendar.is_open(now, contract.group):
+                    self._lost_price[contract_id] = now
+                elif now - since > PRICE_PATIENCE_NS:
                     return None
                 mark = cost // abs(net) if mark is None else mark
             else:
                 self._lost_price.pop(contract_id, None)
-            value = self._desk.picture.contracts[contract_id].tick_value
-            total += unrealised(1 if net > 0 else -1, abs(net), cost, mark, value)
+            total += unrealised(1 if net > 0 else -1, abs(net), cost, mark, contract.tick_value)
         return Money(total)
 
     def _apply(self, event: RuleEvent) -> None:

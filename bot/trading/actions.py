@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bot.clock import Clock
-from bot.model.actions import Action, CancelEntry, CancelSymbol, Enter, FlattenSymbol, MoveStop
+from bot.model.actions import Action, CancelEntry, CancelSymbol, Enter, FlattenSymbol, MoveStop, Note
 from bot.model.intents import CancelOrder, Denial, Outcome, PlaceOrder
 from bot.model.orders import Order
 from bot.ports import RiskGate
@@ -34,15 +34,18 @@ class Actor:
         dispatch: Dispatcher,
         clock: Clock,
         alarm: Callable[[str, At, str], None],
+        note: Callable[[str, At, str], None],
     ) -> None:
         self._picture = picture
         self._gate = gate
         self._dispatch = dispatch
         self._clock = clock
         self._alarm = alarm
+        self._note = note
         self._queue: deque[Action] = deque()
         self._acting = False
         self._cancel_wanted: dict[str, str] = {}
+        self._cancelling: set[int] = set()
         self._intake: Intake
         self._mover: StopMover
         self._flattener: Flattener
@@ -90,6 +93,20 @@ class Actor:
                 if order is not None and order.working:
                     await self._cancel(order, "shutdown")
 
+    def cancel_entries(self, account_id: int, reason: str) -> None:
+        """Cancel every working entry of ours that no cancel is under way for; legs stay."""
+        book = self._picture.orders
+        for order in book.working(account_id):
+            if book.is_entry(order) and order.status != 7 and order.id not in self._cancelling:
+                self._cancelling.add(order.id)
+                self._spawn(self._cancel_once(order, reason), f"cancel {order.id}")
+
+    async def _cancel_once(self, order: Order, reason: str) -> None:
+        try:
+            await self._cancel(order, reason)
+        finally:
+            self._cancelling.discard(order.id)
+
     def settled(self, entry: Entry) -> None:
         """An intent got its order: a cancel that waited for it goes now."""
         reason = self._cancel_wanted.pop(entry.id, None)
@@ -114,6 +131,8 @@ class Actor:
                 self._flattener.run(*at, action.reason or "strategy", action.instance.strategy),
                 f"flatten {at}",
             )
+        elif isinstance(action, Note):
+            self._note(action.code, at, action.detail)
         else:
             self._alarm(action.code, at, action.detail)
 

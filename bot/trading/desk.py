@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.clock import Clock
 from bot.model.actions import Action, Instance
 from bot.model.contract import Contract
+from bot.model.errors import StoreConflict, StoreUnavailable
 from bot.model.events import (
     AccountChanged,
     FillReported,
@@ -31,6 +32,7 @@ from bot.model.risk import Colour, RiskView, RuleFigures, TradingState
 from bot.model.times import SECOND
 from bot.ports import Lane, Lease, OrderExecution, RiskGate, Store, VenueRest
 from bot.trading.actions import Actor
+from bot.trading.departure import Departure
 from bot.trading.dispatch import Dispatcher
 from bot.trading.egress import Egress
 from bot.trading.flatten import Flattener, FlattenResult
@@ -38,7 +40,7 @@ from bot.trading.halt import GLOBAL, HaltBoard
 from bot.trading.intake import DeskListener, Intake
 from bot.trading.intent_log import IntentLog, IntentLogFailed
 from bot.trading.intent_records import Entry
-from bot.trading.notices import MAX_NOTICES, Notice, Outbox
+from bot.trading.notices import MAX_NOTICES, Notice, Outbox, level_of
 from bot.trading.orders import OrderBook
 from bot.trading.picture import Picture
 from bot.trading.polls import Poller
@@ -76,12 +78,15 @@ class Desk:
         listener: DeskListener | None = None,
         halt_file: Path | None = None,
         on_notice: Callable[[Notice], None] | None = None,
+        on_round: Callable[[Round], None] | None = None,
     ) -> None:
         self.settings = settings or TradingSettings()
         self.clock = clock
         self.log = log
         self.notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
-        self._on_notice = on_notice
+        self._on_notice, self._on_round = on_notice, on_round
+        self._ended = False
+        self._repairing = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._drift: int | None = None
         self.halts = HaltBoard(log, store, halt_file)
@@ -90,9 +95,9 @@ class Desk:
             log, OrderBook(execution), clock, self.settings, contracts, risk_day, self.halts.effective
         )
         self.egress = Egress(rest, log, execution)
-        self._wakeups = Wakeups(clock)
+        self._wakeups = Wakeups(clock, self._failed)
         self.dispatch = Dispatcher(self.picture, gate, log, self.egress, clock, self._keep)
-        self.actor = Actor(self.picture, gate, self.dispatch, clock, self.notice)
+        self.actor = Actor(self.picture, gate, self.dispatch, clock, self.notice, self._note)
         self.intake = Intake(
             self.picture, listener, self.actor.act_all, self._look, self._evidence, self._keep,
             self.notice, self._settled,
@@ -105,11 +110,12 @@ class Desk:
         )  # fmt: skip
         self._shields = ShieldRows(self.picture, self.watchdog, self._keep)
         self.poller = Poller(
-            self.picture, self.reader, clock, self._wakeups, self.watchdog.urgent, self._look_account
-        )
+            self.picture, self.reader, clock, self._wakeups, self.watchdog.urgent, self._look_account,
+            self._failed,
+        )  # fmt: skip
         self.reconciler = Reconciler(
             self.picture, self.reader, self.intake, clock, self._wakeups, self._halt_account,
-            self._reconciled, self._keep,
+            self._reconciled, self._keep, self._failed,
         )  # fmt: skip
         self.flattener = Flattener(self.picture, self.reader, self.dispatch, clock, self.notice)
         self.mover = StopMover(self.picture, self.dispatch, clock, self.notice, self._poll_soon)
@@ -156,6 +162,7 @@ class Desk:
         """
         await self.actor.cancel_dependent_entries()
         await self.egress.drain(2.0)
+        self._ended = True
         await self._wakeups.stop()
         for part in (self.resolver, self.poller, self.reconciler, self.watchdog, self.flattener, self.mover):
             await part.stop()
@@ -170,7 +177,9 @@ class Desk:
         return self.picture.view()
 
     def on_event(self, event: StreamEvent) -> None:
-        """One event of a hub, in any order and as often as it comes."""
+        """One event of a hub, in any order and as often as it comes; after `stop` nothing is done any more."""
+        if self._ended:
+            return
         if isinstance(event, QuoteChanged):
             self.picture.quotes[event.quote.contract_id] = event.quote
             self.picture.touch()
@@ -187,9 +196,9 @@ class Desk:
 
     def hub_state(self, hub: Hub, state: str, generation: int, reason: str = "") -> None:
         """`up`, `down` or `overflow` of one connection."""
-        if hub != "user":
+        if hub != "user" or self._ended:
             return
-        self.picture.hub_up = state == "up" or (state == "overflow" and self.picture.hub_up)
+        self.picture.hub_up = state == "up"
         self.picture.touch()
         self.doubt(f"user hub {state}, generation {generation} {reason}".strip())
         for account_id in self.picture.accounts.ids():
@@ -197,6 +206,8 @@ class Desk:
 
     def doubt(self, why: str) -> None:
         """Something was missed: every account is reconciled before entries go on."""
+        if self._ended:
+            return
         for account_id in self.picture.accounts.ids():
             self.reconciler.doubt(account_id, why)
 
@@ -258,26 +269,54 @@ class Desk:
     def shield(self, account_id: int, contract_id: str) -> Shield:
         return self.watchdog.shield((account_id, contract_id))
 
+    async def depart(self, account_id: int, strategies: Collection[str], timeout_s: float) -> list[str]:
+        """See `Departure.run`."""
+        departure = Departure(self.picture, self.reader, self.clock, self.shield, self.notice)
+        return await departure.run(account_id, strategies, timeout_s)
+
     def notice(self, code: str, at: At, detail: str) -> None:
-        """Tell the operator."""
-        notice = Notice(code, at[0], at[1], detail, self.clock.now())
+        """Tell the operator that something is not as it should be."""
+        self._tell(Notice(code, at[0], at[1], detail, self.clock.now(), level_of(code)))
+
+    def _note(self, code: str, at: At, detail: str) -> None:
+        self._tell(Notice(code, at[0], at[1], detail, self.clock.now(), "info"))
+
+    def _failed(self, what: str, problem: BaseException) -> None:
+        self.notice("TASK_FAILED", (0, ""), f"{what}: {type(problem).__name__}: {problem}")
+
+    def _tell(self, notice: Notice) -> None:
         self.notices.append(notice)
         if self._on_notice is not None:
             self._on_notice(notice)
 
     def _tick(self) -> None:
-        """Once a second: gaps of time, HALT file, log, and a look at every position."""
+        """Once a second: gaps of time, HALT file, log, entries that may not rest, and a look at every position."""
+        self._wakeups.at("tick", self.clock.mono() + SECOND, self._tick)
         self._notice_gap()
         if self.halts.look():
             self.picture.touch()
+        if self.halts.unsaved and not self._repairing:
+            self._repairing = True
+            self._spawn(self._repair(), "trading state")
         if not self.log.writable:
             self._probe_log()
         if self._outbox is not None and self.picture.store_ok != self._outbox.store_ok:
             self.picture.store_ok = self._outbox.store_ok
             self.picture.touch()
         for account_id in self.picture.accounts.ids():
+            state, _ = self.halts.effective(account_id)
+            if state != "ACTIVE":
+                self.actor.cancel_entries(account_id, f"trading state {state}")
             self._look_account(account_id)
-        self._wakeups.at("tick", self.clock.mono() + SECOND, self._tick)
+
+    async def _repair(self) -> None:
+        """Bring the database up to the trading state, at most every five seconds."""
+        try:
+            await self.halts.repair()
+        except (StoreUnavailable, StoreConflict):
+            await self.clock.host_sleep(5.0)
+        finally:
+            self._repairing = False
 
     def _notice_gap(self) -> None:
         """The machine slept, or the wall clock was set: nothing is taken for known (bot.md §2.5)."""
@@ -348,6 +387,8 @@ class Desk:
     def _reconciled(self, result: Round) -> None:
         self._look_account(result.account_id)
         self.poller.schedule(result.account_id)
+        if self._on_round is not None:
+            self._on_round(result)
 
     def _halt_all(self, reason: str, actor: str) -> None:
         self._spawn(self.halts.set(GLOBAL, "HALTED", reason, actor, automatic=True), "halt")
@@ -363,4 +404,9 @@ class Desk:
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._failed(task.get_name(), problem)

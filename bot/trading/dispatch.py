@@ -16,19 +16,25 @@ from bot.model.codes import Code
 from bot.model.errors import BotError
 from bot.model.intents import (
     ApprovedIntent,
+    ClosePosition,
     Denial,
     Intent,
     Outcome,
     PlaceOrder,
 )
+from bot.model.times import SECOND
 from bot.ports import Lane, RiskGate
 from bot.trading.egress import Egress
 from bot.trading.intake import Intake, intent_row
 from bot.trading.intent_log import IntentLog, IntentLogFailed, KeyUsed
 from bot.trading.intent_records import Entry
 from bot.trading.picture import Picture
+from bot.trading.positions import At
 
 SILENCE_S = 1.0
+CLOSE_AGAIN_NS = 2 * SECOND
+"""A second close of a place within that time is the same one; the bot's own rounds are a second apart."""
+ROUND_AGAIN_NS = 9 * SECOND // 10
 TAG_USED = "tag already in use"
 
 
@@ -51,6 +57,7 @@ class Dispatcher:
         self._clock = clock
         self._keep = keep
         self._running: dict[str, asyncio.Task[Outcome]] = {}
+        self._closes: dict[At, tuple[int, Entry]] = {}
         self.intake: Intake
         self.on_unknown: Callable[[Entry], None]
         self.on_sent: Callable[[Intent], None]
@@ -62,6 +69,8 @@ class Dispatcher:
             return Denial(Code.REDUCING, "a flatten of this scope is under way")
         if isinstance(intent, PlaceOrder) and self.unanswered(intent):
             return Denial(Code.UNRESOLVED_INTENT, "the last order of this side has no answer yet")
+        if isinstance(intent, ClosePosition) and self._closing(intent):
+            return Denial(Code.DUPLICATE_INTENT, "a close of this position was sent just now")
         return self._gate.approve(intent, self._picture.view(), self._clock.now())
 
     def unanswered(self, intent: PlaceOrder) -> bool:
@@ -76,6 +85,14 @@ class Dispatcher:
             and entry.intent.key != intent.key
             for entry in self._log.open_entries()
         )
+
+    def _closing(self, intent: ClosePosition) -> bool:
+        """A close carries no tag at the venue: two at once, of a flatten, the watchdog, a hand, could both act."""
+        sent = self._closes.get((intent.account_id, intent.contract_id))
+        if sent is None or sent[1].state in ("rejected", "denied", "not_accepted"):
+            return False
+        pause = ROUND_AGAIN_NS if intent.source == "guard" else CLOSE_AGAIN_NS
+        return self._clock.mono() - sent[0] < pause
 
     async def execute(self, intent: Intent, lane: Lane) -> Outcome:
         """Approve, send and wait. A repeated key returns the first result, also while it is under way."""
@@ -122,6 +139,8 @@ class Dispatcher:
             return Outcome("denied", intent.id, code=Code.DUPLICATE_INTENT, message=str(problem))
         except BotError as problem:
             return self._stillborn(intent, problem)
+        if isinstance(intent, ClosePosition):
+            self._closes[intent.account_id, intent.contract_id] = self._clock.mono(), entry
         self._picture.float_entry(entry)
         self._keep("put_intent", intent_row(entry))
         self.on_sent(intent)

@@ -28,13 +28,17 @@ class StateRefused(BotError):
 
 
 class ScopeState(msgspec.Struct):
-    """The state of one scope and how it got there; `version` is that of the database row."""
+    """The state of one scope and how it got there; `version` is that of the database row.
+
+    `tightened` counts stricter changes, so that a looser one under way does not undo a newer cause.
+    """
 
     state: TradingState = "ACTIVE"
     reason: str = ""
     actor: str = ""
     version: int = 0
     stored: bool = True
+    tightened: int = 0
 
 
 class HaltBoard:
@@ -67,6 +71,7 @@ class HaltBoard:
                     state: TradingState = row["state"]
                     if STRICTNESS[state] > STRICTNESS[found.state]:
                         found.state, found.reason = state, str(row.get("reason", ""))
+                    found.stored = state == found.state
             if not readable:
                 found.state, found.reason = "HALTED", "neither intent log nor database can be read"
         self.look()
@@ -110,6 +115,7 @@ class HaltBoard:
         stricter = STRICTNESS[state] >= STRICTNESS[present.state]
         if stricter:
             present.state, present.reason, present.actor = state, reason, actor
+            present.tightened += 1
             await self._keep(scope, present, state, reason, actor, must=False)
             return
         if automatic:
@@ -122,7 +128,13 @@ class HaltBoard:
                 raise StateRefused("resume", expected="a green reconciliation", seen=colour, do="reconcile")
             if not reason:
                 raise StateRefused("resume", expected="a reason", seen="none", do="pass --reason")
+        before = present.tightened
         await self._keep(scope, present, state, reason, actor, must=True)
+        if present.tightened != before:
+            present.stored = False
+            raise StateRefused(
+                f"change to {state}", expected="no newer cause", seen=f"{present.state}: {present.reason}"
+            )
         present.state, present.reason, present.actor = state, reason, actor
 
     async def _keep(
@@ -139,23 +151,29 @@ class HaltBoard:
             present.version = await self._store.set_trading_state(
                 scope, state, reason, actor, present.version
             )
+            present.stored = True
         except (StoreUnavailable, StoreConflict):
             if must:
                 self._log.set_trading(scope, present.state, present.reason, present.actor)
                 raise
             present.stored = False
 
+    @property
+    def unsaved(self) -> bool:
+        """Some state is not in the database yet."""
+        return self._store is not None and not all(scope.stored for scope in self._scopes.values())
+
     async def repair(self) -> None:
-        """Store what could not be stored when it was set."""
-        for scope, present in self._scopes.items():
+        """Store what could not be stored when it was set. Raises StoreUnavailable, StoreConflict."""
+        for scope, present in list(self._scopes.items()):
             if present.stored or self._store is None:
                 continue
             row = await self._store.get_trading_state(scope)
-            version = int(row.get("version", 0)) if row else 0
+            version, tightened = int(row.get("version", 0)) if row else 0, present.tightened
             present.version = await self._store.set_trading_state(
                 scope, present.state, present.reason, present.actor, version
             )
-            present.stored = True
+            present.stored = present.tightened == tightened
 
 
 def _strictness(scope: ScopeState) -> int:

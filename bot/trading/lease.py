@@ -77,6 +77,10 @@ class AccountLock:
         """False after `release`, and when somebody removed the file from under the lock."""
         return self._fd is not None and os.fstat(self._fd).st_nlink > 0
 
+    def raise_to(self, epoch: int) -> None:
+        """The intent log knows a newer epoch than the lock file; the next lease is above it."""
+        self._epoch = max(self._epoch, epoch)
+
     def mint(self) -> AccountLease:
         """A lease with a new epoch. Raises StaleEpoch when the lock is not held."""
         if not self.held:

@@ -34,6 +34,7 @@ class Poller:
         wakeups: Wakeups,
         urgent: Callable[[int], bool],
         polled: Callable[[int], None],
+        failed: Callable[[str, BaseException], None],
     ) -> None:
         self._picture = picture
         self._reader = reader
@@ -41,6 +42,7 @@ class Poller:
         self._wakeups = wakeups
         self._urgent = urgent
         self._polled = polled
+        self._failed = failed
         self._entry_sent: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -123,6 +125,8 @@ class Poller:
         task = self._tasks.pop(account_id)
         if task.cancelled():
             return
+        if (problem := task.exception()) is not None:
+            self._failed(f"poll of {account_id}", problem)
         self._last[account_id] = self._clock.mono()
         self._polled(account_id)
         if account_id in self._again:

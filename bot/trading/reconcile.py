@@ -51,6 +51,7 @@ class Reconciler:
         halt: Callable[[int, str], None],
         done: Callable[[Round], None],
         keep: Callable[[str, Any], None],
+        failed: Callable[[str, BaseException], None],
     ) -> None:
         self._picture = picture
         self._reader = reader
@@ -60,6 +61,7 @@ class Reconciler:
         self._halt = halt
         self._done = done
         self._keep = keep
+        self._failed = failed
         self._tasks: dict[int, asyncio.Task[Round]] = {}
         self._again: dict[int, str] = {}
         self._sweeps = 0
@@ -113,15 +115,16 @@ class Reconciler:
         for problem in failed:
             if not isinstance(problem, BotError):
                 raise problem
-        known = not any(isinstance(answer, BaseException) for answer in answers[1:3])
+        known = not any(isinstance(answer, BaseException) for answer in (*answers[1:3], answers[4]))
         complete = answers[1] is True
-        return self._judge(account_id, why, failed, known, complete, before)
+        return self._judge(account_id, why, failed, known=known, complete=complete, before=before)
 
     def _judge(
         self,
         account_id: int,
         why: str,
         failed: list[BaseException],
+        *,
         known: bool,
         complete: bool,
         before: tuple[Any, ...],
@@ -137,6 +140,10 @@ class Reconciler:
             colour, reason = "amber", f"events and reads differ in {disputed[0][1]}"
         elif self._picture.unresolved(account_id):
             colour, reason = "amber", "an intent is unresolved"
+        elif account_id in self._again:
+            colour, reason = "amber", self._again[account_id]
+        # What an open question may still place or remove is not known to a strategy either.
+        known = known and not self._picture.unresolved(account_id)
         differences = () if before == self._fingerprint(account_id) else (f"picture changed by {why}",)
         state = self._picture.accounts.get(account_id)
         if state is not None:
@@ -154,9 +161,12 @@ class Reconciler:
         task = self._tasks.pop(account_id)
         if task.cancelled():
             return
-        if (problem := task.exception()) is not None:
-            raise problem
-        result = task.result()
+        problem = task.exception()
+        if problem is not None:
+            self._failed(f"reconciliation of {account_id}", problem)
+            result = self._judge(account_id, "failure", [problem], known=False, complete=False, before=())
+        else:
+            result = task.result()
         if result.differences or result.colour != "green":
             self._keep("add_reconciliation", (account_id, result.colour, list(result.differences), []))
         self._done(result)

@@ -77,9 +77,12 @@ class Resolver:
             await self._clock.sleep(delay)
             try:
                 clean += await self._look(entry)
+                self._conclude(entry, clean, (self._clock.mono() - began) / SECOND)
             except BotError:
                 continue
-            self._conclude(entry, clean, (self._clock.mono() - began) / SECOND)
+            except Exception as problem:
+                at = (entry.intent.account_id, entry.intent.contract_id)
+                self._alarm("TASK_FAILED", at, f"search for {entry.id}: {type(problem).__name__}: {problem}")
         self._picture.touch()
         self._resolved(entry)
 

@@ -1,4 +1,7 @@
-"""Calls at instants of venue time: one sleeping task for all of them, no ticking."""
+"""Calls at instants of venue time: one sleeping task for all of them, no ticking.
+
+Everything periodic hangs on it, so a call that fails is told and ends nothing else.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from bot.model.times import SECOND
 
 
 class Wakeups:
-    """At most one call per key is due; an earlier instant replaces a later one."""
+    """At most one call per key is due; an earlier instant replaces a later one. `failed` hears of errors."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, failed: Callable[[str, Exception], None]) -> None:
+        self._clock, self._failed = clock, failed
         self._due: dict[Hashable, tuple[int, Callable[[], None]]] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +46,10 @@ class Wakeups:
             now = self._clock.mono()
             for key in [key for key, (due, _) in self._due.items() if due <= now]:
                 _, call = self._due.pop(key)
-                call()
+                try:
+                    call()
+                except Exception as problem:
+                    self._failed(f"wake-up {key}", problem)
             if self._changed.is_set():
                 continue
             self._sleeping_until = min((due for due, _ in self._due.values()), default=None)

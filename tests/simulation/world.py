@@ -204,7 +204,7 @@ class HubLink:
 
 
 class Process:
-    """One run of the bot's trading side. `listener` stands where the strategy engine does."""
+    """One run of the bot's trading side. `listener` stands where the strategy engine does; more goes to the desk."""
 
     def __init__(
         self,
@@ -213,6 +213,7 @@ class Process:
         listener: DeskListener | None = None,
         settings: TradingSettings | None = None,
         store: Store | None = None,
+        **desk: Any,
     ) -> None:
         self.world = world
         self.dead = False
@@ -244,7 +245,7 @@ class Process:
         self.desk = Desk(
             rest=self.rest, gate=self.gate, execution=PythonOrderExecution(), log=self.log, clock=clock,
             contracts=contracts, risk_day=CALENDAR.risk_day, settings=settings, listener=listener,
-            store=store, outbox=self.outbox,
+            store=store, outbox=self.outbox, **desk,
         )  # fmt: skip
         self.links = [
             HubLink(world, self, "user", [

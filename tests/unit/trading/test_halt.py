@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.clock import VirtualClock
-from bot.model.errors import StoreUnavailable
+from bot.model.errors import StoreConflict, StoreUnavailable
 from bot.trading.halt import HaltBoard, StateRefused
 from bot.trading.intent_log import IntentLog, IntentLogFailed
 from bot.trading.record_file import RecordFile
@@ -112,3 +113,56 @@ async def test_no_readable_store_means_halted(tmp_path: Path) -> None:
     halts, _ = board(MemoryMedium(), store, tmp_path)
     await halts.load([ACCOUNT], log_readable=False)
     assert halts.effective(ACCOUNT)[0] == "HALTED"
+
+
+async def test_a_resume_under_way_does_not_undo_a_newer_halt(tmp_path: Path) -> None:
+    halts, log = board(MemoryMedium(), None, tmp_path)
+    store = Slow()
+    halts, log = board(MemoryMedium(), store, tmp_path)
+    await halts.load([ACCOUNT])
+    await halts.set("global", "HALTED", "stop", "operator")
+    store.slow = True
+    resume = asyncio.ensure_future(halts.set("global", "ACTIVE", "go on", "operator"))
+    await asyncio.sleep(0)
+    store.slow = False
+    await halts.set("global", "HALTED", "a close was not verified", "watchdog", automatic=True)
+    store.go.set()
+    with pytest.raises((StateRefused, StoreConflict)):
+        await resume
+    assert halts.effective(ACCOUNT) == ("HALTED", "a close was not verified")
+    assert log.trading["global"].state == "HALTED"
+    await halts.repair()
+    row = await store.get_trading_state("global")
+    assert row is not None
+    assert row["state"] == "HALTED"
+
+
+async def test_a_stricter_state_of_the_log_reaches_the_database(tmp_path: Path) -> None:
+    medium, store = MemoryMedium(), MemoryStore()
+    halts, log = board(medium, store, tmp_path)
+    await halts.load([ACCOUNT])
+    log.set_trading("global", "HALTED", "stop", "operator")
+    await store.set_trading_state("global", "ACTIVE", "", "operator", 0)
+    after, _ = board(medium, store, tmp_path)
+    await after.load([ACCOUNT])
+    assert after.effective(ACCOUNT) == ("HALTED", "stop")
+    assert after.unsaved
+    await after.repair()
+    assert not after.unsaved
+    row = await store.get_trading_state("global")
+    assert row is not None
+    assert row["state"] == "HALTED"
+
+
+class Slow(MemoryStore):
+    """Answers a change of state when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = False
+        self.go = asyncio.Event()
+
+    async def set_trading_state(self, *arguments: Any) -> int:
+        if self.slow:
+            await self.go.wait()
+        return await super().set_trading_state(*arguments)
