@@ -29,7 +29,7 @@ from bot.model.errors import BotError, StoreUnavailable, VenueUnreachable
 from bot.model.times import MINUTE, SECOND
 from bot.postgres import EmbeddedPostgres
 from bot.servers.announcement import Announcement, find
-from bot.trading.lease import lock_folder
+from bot.trading.lease import forget, lock_folder
 
 API_KEY = "paper-key"
 START_LIMIT_S = 60.0
@@ -74,7 +74,7 @@ async def rehearse(plan: Plan, printer: Printer) -> int:
     user = f"paper-{os.getpid()}"
     began = monotonic_ns()
     async with (
-        _thrown_away(folder),
+        _thrown_away(folder, user),
         _child("gateway", folder, _gateway_command(plan, folder, user)) as gateway,
     ):
         paper = await _announced_gateway(gateway, folder)
@@ -115,13 +115,14 @@ async def _watch(
 
 
 @asynccontextmanager
-async def _thrown_away(folder: Path) -> AsyncIterator[None]:
-    """The database goes at the end, however that comes; logs, ledger and evidence stay."""
+async def _thrown_away(folder: Path, user: str) -> AsyncIterator[None]:
+    """Database and lock files go at the end, however that comes; logs, ledger and evidence stay."""
     try:
         yield
     finally:
         with suppress(StoreUnavailable):
             await EmbeddedPostgres(folder / "state" / "postgres").remove()
+        forget(user)
 
 
 @asynccontextmanager

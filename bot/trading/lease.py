@@ -49,8 +49,7 @@ class AccountLock:
         """
         folder = folder or lock_folder()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        name = hashlib.sha256(user.encode()).hexdigest()[:16]
-        path = folder / f"{name}-{account_id}.lock"
+        path = folder / f"{_user_name(user)}-{account_id}.lock"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         try:
             _lock(fd)
@@ -100,6 +99,29 @@ class AccountLock:
         os.lseek(self._fd, 0, os.SEEK_SET)
         os.write(self._fd, f"{os.getpid()} {self._epoch}".ljust(WIDTH).encode())
         os.fsync(self._fd)
+
+
+def forget(user: str, folder: Path | None = None) -> int:
+    """Remove the lock files of a venue user who will not come back, e.g. a rehearsal's; held ones stay.
+
+    Returns how many went. An epoch that is forgotten starts again from the intent log's.
+    """
+    gone = 0
+    for path in sorted((folder or lock_folder()).glob(f"{_user_name(user)}-*.lock")):
+        fd = os.open(path, os.O_RDWR)
+        try:
+            _lock(fd)
+            path.unlink()
+            gone += 1
+        except OSError:
+            continue
+        finally:
+            os.close(fd)
+    return gone
+
+
+def _user_name(user: str) -> str:
+    return hashlib.sha256(user.encode()).hexdigest()[:16]
 
 
 class AccountLease:

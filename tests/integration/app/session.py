@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from bot.postgres import EmbeddedPostgres
 from bot.servers.announcement import Announcement, find
-from bot.trading.lease import lock_folder
+from bot.trading.lease import forget, lock_folder
 
 API_KEY = "paper-key"
 PATIENCE_S = 60.0
@@ -105,7 +105,8 @@ class Bot:
         return self.process is not None and self.process.poll() is None
 
     def remove(self) -> None:
-        """Delete the database, which lies outside the state folder when root runs the tests."""
+        """Delete what lies outside the state folder: lock files, and the database when root runs the tests."""
+        forget(self.gateway.user)
         if (self.folder / "state" / "postgres").exists():
             asyncio.run(EmbeddedPostgres(self.folder / "state" / "postgres").remove())
 

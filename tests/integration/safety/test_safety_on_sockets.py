@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[3]
 
 
 class Bot:
-    """A child process that runs the desk."""
+    """A child process that runs the desk; whatever a test does, none outlives its gateway."""
+
+    launched: ClassVar[list[asyncio.subprocess.Process]] = []
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -36,6 +38,7 @@ class Bot:
                 sys.executable, "-m", "tests.integration.safety.bot_process", url, str(folder / "state"),
                 str(folder / "locks"), legs, cwd=ROOT, stdin=-1, stdout=-1, stderr=errors,
             )  # fmt: skip
+        cls.launched.append(process)
         bot = cls(process)
         assert await bot.line() == "ready", (folder / "log").read_text()[-4000:]
         return bot
@@ -79,6 +82,11 @@ async def paper() -> AsyncIterator[PaperGateway]:
     gateway = PaperGateway(PaperConfig(start_ns=START, roots=("MNQ",)), PaperClock(START, 1.0), market)
     await gateway.start()
     yield gateway
+    while Bot.launched:
+        process = Bot.launched.pop()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     await gateway.stop()
 
 

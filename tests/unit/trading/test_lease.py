@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.errors import AccountLocked, StaleEpoch
-from bot.trading.lease import AccountLock
+from bot.trading.lease import AccountLock, forget
 
 HOLDER = """
 import sys
@@ -65,5 +65,29 @@ def test_a_removed_lock_file_ends_the_lease(tmp_path: Path) -> None:
     lease = lock.mint()
     for path in tmp_path.iterdir():
         os.unlink(path)
+    assert not lease.valid()
+    lock.release()
+
+
+def test_locks_of_a_user_who_will_not_come_back_are_forgotten_but_not_held_ones(tmp_path: Path) -> None:
+    for account in (1, 2, 3):
+        AccountLock.acquire("paper-1", account, tmp_path).release()
+    AccountLock.acquire("paper-2", 1, tmp_path).release()
+    held = AccountLock.acquire("paper-1", 2, tmp_path)
+    assert forget("paper-1", tmp_path) == 2
+    assert held.held
+    held.release()
+    assert forget("paper-1", tmp_path) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_next_lease_is_above_the_epoch_of_the_intent_log(tmp_path: Path) -> None:
+    """A lock folder that was emptied does not make an old epoch valid again."""
+    lock = AccountLock.acquire("someone", 1001, tmp_path)
+    lock.raise_to(7)
+    lease = lock.mint()
+    assert (lease.epoch, lease.valid()) == (8, True)
+    lock.raise_to(3)
+    assert lock.mint().epoch == 9
     assert not lease.valid()
     lock.release()
