@@ -1,7 +1,8 @@
 """The judge: what really happened at the venue, whatever the bot believes.
 
 It reads the ledger's records only. A position is unprotected while its size exceeds the working stops
-on its other side; a duplicate is a second accepted order for one intent.
+on its other side; an order with a bracket of its own is an entry and protects nothing. A duplicate is a
+second accepted order for one intent.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Judge:
         self._untagged: dict[tuple[object, ...], OrderRow] = {}
         self._stops: dict[tuple[int, str], dict[int, tuple[int, int]]] = {}
         self._naked_since: dict[tuple[int, str], int] = {}
+        self._entries: set[int] = set()
 
     def read(self, ts: int, kind: str, row: Any) -> None:
         """Take in one record of the ledger."""
@@ -115,9 +117,11 @@ class Judge:
                 self.accepted += 1
                 self.placed += row.origin in ASKED_FOR
                 self._look_for_twin(ts, row)
+        if row.parent is not None:
+            self._entries.add(row.parent)
         key = (row.account, row.contract)
         stops = self._stops.setdefault(key, {})
-        if row.status == OPEN and row.type in STOPS:
+        if row.status == OPEN and row.type in STOPS and row.id not in self._entries:
             stops[row.id] = (row.sign, row.size - row.filled)
         else:
             stops.pop(row.id, None)

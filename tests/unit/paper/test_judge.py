@@ -135,6 +135,17 @@ def test_a_short_position_is_protected_by_a_buy_stop() -> None:
     assert judge.verdict(9 * S)["unprotected_longest_s"] == 0
 
 
+def test_a_resting_entry_with_its_own_bracket_protects_nothing() -> None:
+    judge = Judge()
+    judge.read(0, "order", order(8, type=4, side=1, status=8, parent=7))
+    judge.read(0, "order", order(7, type=4, side=0, status=1))
+    judge.read(S, "position", position(-1))
+    judge.read(3 * S, "order", order(9, type=4, side=0, status=1, parent=6))
+    assert judge.verdict(9 * S)["unprotected_longest_s"] == 2
+    judge.read(9 * S, "order", order(9, type=4, side=0, status=3, parent=6))
+    assert judge.verdict(12 * S)["unprotected_longest_s"] == 3
+
+
 def test_a_leg_that_opens_a_position_is_a_violation() -> None:
     judge = Judge()
     judge.read(0, "order", order(7, parent=1, origin="bracket", side=1, type=4))
