@@ -152,7 +152,7 @@ def main() -> int:
         )
     step("bot", fingerprint([ROOT / "pyproject.toml", ROOT / "setup.py"]), install_bot, needed=True)
     optional_part(
-        step, "Cython extension", compiler(), "a C compiler", "Debian: apt-get install gcc",
+        step, "Cython extension", compiler(), "C compiler", "Debian: apt-get install gcc",
         fingerprint([*sources("bot/accelerated", ".pyx", ".pxd"), ROOT / "setup.py"]), build_cython,
     )  # fmt: skip
     optional_part(

@@ -146,7 +146,7 @@ def test_set_up_without_cargo_compiler_or_npm_says_what_follows(
 
     for tool, name in (
         ("cargo", "Rust core"),
-        ("a C compiler", "Cython extension"),
+        ("C compiler", "Cython extension"),
         ("npm", "JavaScript client"),
     ):
         install.optional_part(never, name, None, tool, "where it is found", "key", lambda: None)
