@@ -154,6 +154,7 @@ class Application:
             await self._step("strategies", self._start_strategies(parameters))
         self._own(self.pipeline.run(), "timers")
         self._own(self._every_second(), "seconds")
+        self._own(self._follow_flags(), "flags")
         self._own(self.venue.session.keep_fresh(), "token")
         if self._serve:
             await self._step("api", self._start_api())
@@ -296,6 +297,8 @@ class Application:
             ),
             self.calendar, self.venue.clock, self.pipeline.act,
         )  # fmt: skip
+        if self.hubs["market"].state != "up":
+            gaps.feed_lost()
         await gaps.load()
         self._own(gaps.run(), "history gaps")
 
@@ -367,6 +370,11 @@ class Application:
                 self.session_end.tick()
             for contract in self.contracts:
                 self.desk.picture.labels[contract.id] = self.engine.condition(contract.id)
+
+    async def _follow_flags(self) -> None:
+        """Apart from what trades: a worker that starts or stops slowly holds up nothing."""
+        while True:
+            await self.venue.clock.host_sleep(0.25)
             await self.migration.poll()
 
     def _on_records(self, hub: Hub, generation: int, records: list[tuple[bytes, int, int]]) -> None:

@@ -52,6 +52,7 @@ class Migration:
         self.evidence = state / "evidence.sqlite"
         self._clock, self._make_worker = clock, make_worker
         self.worker: ShadowWorker | None = None
+        self.failure = ""
         self._wanted: Unit = self.register.unit("market_data")
         self.bars = RecordedBarBuilder(
             PythonBarBuilder(DEFAULT_TIMEFRAMES, calendar), self.journal,
@@ -85,7 +86,7 @@ class Migration:
         journal = self.journal.counters()
         return {
             "component": "market_data", "stage": self._wanted.stage, "candidates": list(self._wanted.candidates),
-            "epoch": self._wanted.epoch, "alarm": self.register.alarm, "journal": journal,
+            "epoch": self._wanted.epoch, "alarm": self.register.alarm or self.failure, "journal": journal,
             "worker": None if self.worker is None else self.worker.counters(),
         }  # fmt: skip
 
@@ -99,7 +100,11 @@ class Migration:
         if not unit.shadowed:
             await self.stop_worker()
         elif self.worker is None and self._make_worker is not None:
-            self.worker = self._make_worker(
-                self.journal.folder, self.evidence, self._clock, list(unit.candidates)
-            )
-            await self.worker.start()
+            worker = self._make_worker(self.journal.folder, self.evidence, self._clock, list(unit.candidates))
+            try:
+                await worker.start()
+            except Exception as problem:  # whatever a shadow does, trading goes on
+                log.exception("shadow.not_started", problem=str(problem))
+                self.failure = f"the shadow worker does not start: {problem}"
+            else:
+                self.worker, self.failure = worker, ""

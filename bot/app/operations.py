@@ -170,12 +170,14 @@ class BotOperations(Operations):
         reasons = [f"{name} hub is {hub.state}" for name, hub in app.hubs.items() if hub.state != "up"]
         if not self._reconciled(app.account.id):
             reasons.append("not reconciled")
+        if (rules := app.rules.figures.status) != "OK":
+            reasons.append(f"the account's rules say {rules}: no entries")
         if app.pipeline.failures:
             reasons.append(f"{app.pipeline.failures} hub records could not be handled; see the log")
         if not app.storage.outbox.available:
             reasons.append("the database does not answer; writes wait")
-        if app.migration.register.alarm:
-            reasons.append(app.migration.register.alarm)
+        if alarm := app.migration.register.alarm or app.migration.failure:
+            reasons.append(alarm)
         return reasons
 
     def _trades(self) -> list[dict[str, Any]]:

@@ -109,3 +109,21 @@ def test_a_second_signal_ends_it_at_once(own_gateway: Gateway, tmp_path: Path) -
     time.sleep(0.3)
     own.process.send_signal(signal.SIGTERM)
     assert own.process.wait(3) == 130
+
+
+def test_f072_prices_that_come_after_the_start_leave_no_hole(own_gateway: Gateway, tmp_path: Path) -> None:
+    def fetched() -> int:
+        rows = own_gateway.control("GET", "/paper/ledger")["requests"]
+        return sum(row["path"].endswith("retrieveBars") for row in rows)
+
+    fault = {"fault": "hub.403", "hub": "market", "seconds": 150}
+    own_gateway.control("POST", "/paper/faults", fault)
+    own = Bot(tmp_path / "own", own_gateway, config=ENABLED)
+    own.start()
+    status = own.status()
+    assert (status["hubs"]["market"]["state"], status["hubs"]["user"]["state"]) == ("down", "up")
+    loaded = fetched()
+    assert loaded >= 2
+    until(lambda: own.status()["hubs"]["market"]["state"] == "up", 30, "the market hub")
+    until(lambda: fetched() >= 2 * loaded, 15, "what was missed")
+    assert own.stop() == 0
