@@ -95,7 +95,10 @@ class BreakoutState:
         self.phase = "LIVE"
 
     def adopted(self, held: Side | None) -> list[Command]:
-        """All orders and fills of the session are known, and the side of the position."""
+        """All orders and fills of the session are known, and the side of the position.
+
+        A fill that the former run or nobody saw has the same effect on the other side as one that is seen.
+        """
         if self.phase == "WAIT":
             return []
         for leg in self._legs.values():
@@ -104,9 +107,14 @@ class BreakoutState:
         self.held = held
         if self.phase != "LIVE":
             return []
-        if held is None:
-            return self.flat()
-        return self._cancel([_other(held)]) if self._cancel_other else []
+        commands: list[Command] = []
+        for side in SIDES if self._cancel_other else ():
+            if self._legs[side].state == "filled" or side == held:
+                other = self._legs[_other(side)]
+                if other.state == "lost":
+                    other.state = "cancelled"
+                commands += self._cancel([_other(side)])
+        return commands if held is not None else commands + self.flat()
 
     @property
     def working(self) -> bool:

@@ -68,7 +68,7 @@ def test_killed_around_a_breakout_it_goes_on_where_it_was(session: Session) -> N
     plan = session.strategy(MNQ)
     assert (plan["phase"], plan["positions"][0]["size"]) == ("LIVE", session.held(MNQ))
     bought = session.bought_at(MNQ)
-    assert 0 < session.stop_of(MNQ) < bought
+    assert 0 < session.stop_of(MNQ) <= bought
     session.push(MNQ, bought + 44)
     until(lambda: session.stop_of(MNQ) >= bought, what="breakeven")
     session.kill()
@@ -83,6 +83,8 @@ def test_killed_around_a_breakout_it_goes_on_where_it_was(session: Session) -> N
     until(lambda: session.strategy(MNQ)["positions"] == [], what="the strategy to hear of it")
     judged_clean(session)
     assert session.stops(MNQ) == []
+    plan = session.strategy(MNQ)
+    assert (plan["phase"], plan["orders"]) == ("DONE", {"long": "filled", "short": "cancelled"})
     assert len(session.entries(MNQ, 1, 2, 3)) == 2
 
 
