@@ -52,7 +52,7 @@ def test_f148_a_start_that_fails_lets_everything_go(own_gateway: Gateway, tmp_pa
         own.config.write_text(own.config.read_text().replace("port = 0", f"port = {port}"))
     else:
         endpoint = {"contracts": "available", "reconciliation": "trades"}[where]
-        fault = {"fault": "http", "endpoint": endpoint, "status": 500, "count": 10_000}
+        fault = {"fault": "refuse", "endpoint": endpoint, "code": 1, "text": "not today", "count": 10_000}
         own_gateway.control("POST", "/paper/faults", fault)
     process = launch(own)
     assert process.wait(60) not in (0, -signal.SIGKILL)
