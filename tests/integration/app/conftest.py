@@ -33,10 +33,13 @@ def bot(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(autouse=True)
-def _databases_go() -> Iterator[None]:
-    """After each test the databases of bots that ended in it."""
+def _nothing_stays() -> Iterator[None]:
+    """After each test its own bots end, also those of a test that failed, and their databases go."""
+    shared = [one for one in Bot.made if one.running]
     yield
-    for one in [one for one in Bot.made if not one.running]:
+    for one in [one for one in Bot.made if one not in shared]:
+        if one.running:
+            one.stop()
         one.remove()
         Bot.made.remove(one)
 
