@@ -258,3 +258,24 @@ def test_a_corrupt_flags_file_runs_no_candidate_and_says_so(
         assert status["health"]["status"] == "degraded"
     finally:
         assert own.stop() == 0
+
+
+def test_another_database_is_used_by_its_url(own_gateway: Gateway, tmp_path: Path, database_dsn: str) -> None:
+    own = Bot(tmp_path / "own", own_gateway)
+    own.environment["DATABASE_URL"] = database_dsn
+    own.start()
+    try:
+        wait_for(lambda: own.status()["database"]["written"] > 0)
+        assert own.status()["database"]["pid"] is None
+        assert not (tmp_path / "own" / "state" / "postgres").exists()
+    finally:
+        assert own.stop() == 0
+
+
+def test_a_database_that_does_not_answer_exits_with_12(own_gateway: Gateway, tmp_path: Path) -> None:
+    alone = Bot(tmp_path / "alone", own_gateway)
+    alone.environment["DATABASE_URL"] = "postgresql://bot:hush-hush@127.0.0.1:1/trading_bot"
+    done = alone.raw("run")
+    assert done.returncode == 12, done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert "hush-hush" not in done.stderr
