@@ -36,7 +36,7 @@ lint: ## ruff, mypy strict, import contracts, stub test, clippy, sealed crates
 	@.venv/bin/lint-imports
 	@if $(PY) -c 'import trading_bot_core' 2>/dev/null; then $(PY) -m mypy.stubtest trading_bot_core; fi
 	@if command -v cargo >/dev/null; then cd rust && cargo fmt --check && cargo clippy --locked --workspace --all-targets --quiet -- -D warnings; \
-	 cd ../tests/conformance/rust && cargo fmt --check && cargo clippy --locked --all-targets --quiet -- -D warnings; fi
+	 cd ../tests/conformance/rust && cargo fmt --check && CARGO_TARGET_DIR=../../../rust/target/conformance cargo clippy --locked --all-targets --quiet -- -D warnings; fi
 
 perf: install-perf ## benchmarks against the Python authority and named peers (WORK=market_data for one part)
 	@$(PY) -m perf.run $(if $(WORK),--work $(WORK))
