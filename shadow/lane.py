@@ -13,12 +13,8 @@ from shadow.candidates import Candidate
 State = Literal["waiting", "following", "diverged"]
 
 
-class Panic(Exception):
-    """Native code panicked; the implementation's state is not to be used any more."""
-
-
 def invoke(builder: BarBuilder, call: Call) -> list[Bar]:
-    """Replay one recorded call. Raises what the builder raises, Panic for a panic."""
+    """Replay one recorded call. Raises what the builder raises."""
     method: Callable[..., list[Bar] | None] = getattr(builder, call.op)
     return method(*arguments(call)) or []
 

@@ -153,7 +153,7 @@ class Application:
             self._keep_session_end()
             await self._step("strategies", self._start_strategies(parameters))
         self._own(self.pipeline.run(), "timers")
-        self._own(self._every_second(), "seconds")
+        self._own(self._keep_rules(), "rules")
         self._own(self._follow_flags(), "flags")
         self._own(self.venue.session.keep_fresh(), "token")
         if self._serve:
@@ -362,7 +362,7 @@ class Application:
         self.migration.close()
         await self.migration.stop_worker()
 
-    async def _every_second(self) -> None:
+    async def _keep_rules(self) -> None:
         while True:
             await self.venue.clock.host_sleep(0.25)
             self.rules.tick()

@@ -13,6 +13,7 @@ from bot.clock import Clock
 from bot.legacy.market_data import PythonBarBuilder
 from bot.migration.flags import FlagsFile
 from bot.migration.journal import JournalWriter
+from bot.migration.places import evidence_path, flags_path, journal_folder
 from bot.migration.recorded import RecordedBarBuilder
 from bot.migration.register import Register, Unit
 from bot.model.market import DEFAULT_TIMEFRAMES
@@ -46,10 +47,10 @@ class Migration:
         self, state: Path, clock: Clock, calendar: SessionCalendar, *, venue: str, ledger: str,
         make_worker: WorkerFactory | None,
     ) -> None:  # fmt: skip
-        self.flags = FlagsFile(state / "flags.json", clock)
+        self.flags = FlagsFile(flags_path(state), clock)
         self.register = Register(self.flags)
-        self.journal = JournalWriter(state / "journal", clock, ledger=ledger, venue=venue)
-        self.evidence = state / "evidence.sqlite"
+        self.journal = JournalWriter(journal_folder(state), clock, ledger=ledger, venue=venue)
+        self.evidence = evidence_path(state)
         self._clock, self._make_worker = clock, make_worker
         self.worker: ShadowWorker | None = None
         self.failure = ""

@@ -72,6 +72,15 @@ def _builds() -> list[Check]:
             if name in CANDIDATES.get(component, ()):
                 found.append(Check(f"{component} {name}", "ok", "usable") if reason is None else
                              Check(f"{component} {name}", "warning", reason, "the bot runs on Python alone"))  # fmt: skip
+    if registry.cython_is_current("market_data") is False:
+        found.append(
+            Check(
+                "cython extension",
+                "failed",
+                "built from other sources than those on disk",
+                "run `make install`",
+            )
+        )
     build = registry.core_build()
     if build.up_to_date is False:
         found.append(Check("rust core", "failed", build.reason or "stale", "run `make install`"))

@@ -24,6 +24,7 @@ from bot.cli.remote import RemoteBot
 from bot.cli.shadowing import built
 from bot.clock import SystemClock, monotonic_ns
 from bot.migration.flags import FlagsFile
+from bot.migration.places import flags_path
 from bot.migration.stages import Flag
 from bot.model.errors import BotError, StoreUnavailable, VenueUnreachable
 from bot.model.times import MINUTE, SECOND
@@ -185,7 +186,7 @@ def _write_flags(folder: Path) -> None:
     candidates = built("market_data")
     if candidates:
         (folder / "state").mkdir(mode=0o700)
-        FlagsFile(folder / "state" / "flags.json", SystemClock()).set(
+        FlagsFile(flags_path(folder / "state"), SystemClock()).set(
             "market_data",
             Flag("shadow", candidates),
             who="rehearsal",

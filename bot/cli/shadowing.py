@@ -16,7 +16,8 @@ from bot.cli.document import Printer
 from bot.clock import Clock, SystemClock
 from bot.config.settings import Settings
 from bot.migration.flags import FlagsFile
-from bot.migration.stages import CANDIDATES, EFFECTS, Flag, Stage, known_component
+from bot.migration.places import evidence_path, flags_path, journal_folder
+from bot.migration.stages import CANDIDATES, EFFECTS, STAGES, Flag, known_component
 from bot.model.errors import BotError, UsageError
 from shadow import render_html, render_text
 from shadow.evidence import Evidence
@@ -25,7 +26,6 @@ from shadow.report import build
 from shadow.supervisor import Worker
 
 PERFORMANCE = Path("var/perf/latest.json")
-STAGES: tuple[Stage, ...] = ("off", "replay", "shadow", "canary", "live", "complete")
 
 
 class NoEvidence(BotError):
@@ -41,17 +41,17 @@ def make_worker(journal: Path, evidence: Path, clock: Clock, candidates: Sequenc
 
 
 def flags_file(settings: Settings) -> FlagsFile:
-    return FlagsFile(settings.state_folder / "flags.json", SystemClock())
-
-
-def evidence_path(settings: Settings) -> Path:
-    return settings.state_folder / "evidence.sqlite"
+    return FlagsFile(flags_path(settings.state_folder), SystemClock())
 
 
 async def flags(settings: Settings, printer: Printer) -> int:
     """One row per component."""
     file = flags_file(settings)
-    report = report_of(evidence_path(settings), file) if evidence_path(settings).exists() else None
+    report = (
+        report_of(evidence_path(settings.state_folder), file)
+        if evidence_path(settings.state_folder).exists()
+        else None
+    )
     rows = [_row(name, file, report) for name in EFFECTS]
     return printer.result(
         {"components": rows, "epoch": file.current.epoch, "alarm": file.alarm}, tables.flags
@@ -98,7 +98,7 @@ async def set_flag(settings: Settings, printer: Printer, change: Change) -> int:
 
 async def report(settings: Settings, printer: Printer, html: Path | None, evidence: Path | None) -> int:
     """Terminal by default, `--json`, or a self-contained page."""
-    path = evidence or evidence_path(settings)
+    path = evidence or evidence_path(settings.state_folder)
     if not path.exists():
         raise NoEvidence(
             "evidence",
@@ -119,7 +119,9 @@ async def report(settings: Settings, printer: Printer, html: Path | None, eviden
 
 
 async def pause(settings: Settings, printer: Printer, *, paused: bool) -> int:
-    worker = Worker(settings.state_folder / "journal", evidence_path(settings), SystemClock())
+    worker = Worker(
+        journal_folder(settings.state_folder), evidence_path(settings.state_folder), SystemClock()
+    )
     (worker.pause if paused else worker.resume)()
     return printer.result(
         {"paused": paused}, lambda console, _: console.print("paused" if paused else "resumed")
@@ -169,10 +171,12 @@ def _row(component: str, file: FlagsFile, report: Mapping[str, Any] | None) -> d
 
 
 def _gate(settings: Settings, file: FlagsFile, component: str, candidates: Sequence[str]) -> dict[str, Any]:
-    if not evidence_path(settings).exists():
+    if not evidence_path(settings.state_folder).exists():
         return {"passed": False, "missing": ["no evidence yet"]}
     found = next(
-        c for c in report_of(evidence_path(settings), file)["components"] if c["component"] == component
+        c
+        for c in report_of(evidence_path(settings.state_folder), file)["components"]
+        if c["component"] == component
     )
     judged = [c["gate"] for c in found["candidates"] if c["candidate"] in candidates]
     if not judged:

@@ -13,6 +13,7 @@ from rich.console import Console
 from bot.cli.document import table
 from bot.cli.shadowing import flags_file, report_of
 from bot.config.settings import load
+from bot.migration.places import evidence_path
 from bot.migration.stages import EFFECTS
 from shadow import render_html
 
@@ -37,7 +38,7 @@ def build(
         *([f"{verdict['rate_limited']} requests above the venue's rate limit"] if verdict["rate_limited"] else []),
         *([f"{status['unknown_intents']} intents of unknown outcome"] if status["unknown_intents"] else []),
         *([] if breakouts or not breakout_due else ["no breakout entry was filled, protected and moved to breakeven or out"]),
-        *([] if status["trades"] == [] or not _differs(status, verdict) else ["the bot's trades are not the venue's"]),
+        *(["the bot's trades are not the venue's"] if _differs(status, verdict) else []),
     ]  # fmt: skip
     return {
         "ok": not problems, "problems": problems, "seed": seed, "trades": verdict["trades"], "fills": verdict["fills"],
@@ -131,7 +132,7 @@ def show(console: Console, summary: Mapping[str, Any]) -> None:
 
 def _report(folder: Path) -> dict[str, Any] | None:
     settings = load([folder / "bot.toml"], env={})
-    evidence = settings.state_folder / "evidence.sqlite"
+    evidence = evidence_path(settings.state_folder)
     if not evidence.exists():
         return None
     report = report_of(evidence, flags_file(settings))

@@ -80,10 +80,6 @@ class Egress:
         task.add_done_callback(waiting.discard)
         return task
 
-    @property
-    def in_flight(self) -> int:
-        return sum(len(tasks) for tasks in self._in_flight.values())
-
     async def drain(self, timeout_s: float) -> None:
         """Wait for replies under way."""
         tasks = [task for tasks in self._in_flight.values() for task in tasks]
