@@ -71,7 +71,7 @@ class OvernightRange:
         return needed
 
     def configure(self, parameters: Mapping[str, object]) -> None:
-        """New parameters from the next session on."""
+        """New parameters: from now on while the open lies ahead, else from the next session on."""
         self._typed(parameters)
         self._next = dict(parameters)
 
@@ -110,9 +110,10 @@ class OvernightRange:
     def on_clock(self, now: TsNs) -> Sequence[Action]:
         """The open, the monitor, the cut-off, the end of the day and the next session."""
         actions: list[Action] = []
-        session, state = self._session, self._session.state
-        if state.phase == "WAIT":
+        if self._session.state.phase == "WAIT":
+            self._replan(now)
             actions += self._try_setup(now)
+        session, state = self._session, self._session.state
         if state.phase == "ARMED" and now >= session.monitor_at:
             session.monitor_at = now + self._p.monitor_s * SECOND
             actions += self._carry_out(state.monitor(self._known and not self._stopped, self._near()), now)
@@ -245,6 +246,18 @@ class OvernightRange:
 
     def _typed(self, plain: Mapping[str, object]) -> OvernightParameters:
         return OvernightParameters.of(plain, self._seat.contract.root, self._seat.contract.tick)
+
+    def _replan(self, now: TsNs) -> None:
+        """Changed parameters count at once while the old and the new open lie ahead and nothing is placed."""
+        if self._next == self._plain or now >= self._session.open_at or self._session.state.working:
+            return
+        kept = self._plain, self._p
+        self._plain, self._p = self._next, self._typed(self._next)
+        session = self._new_session(now)
+        if now < session.open_at:
+            self._session = session
+        else:
+            self._plain, self._p = kept
 
     def _new_session(self, now: TsNs) -> Session:
         calendar, p = self._seat.calendar, self._p

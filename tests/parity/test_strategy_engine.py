@@ -561,7 +561,7 @@ def test_reports_that_are_not_of_a_strategy_change_nothing(make: Maker) -> None:
 
 
 def test_new_parameters_are_checked_as_a_whole_and_apply_to_the_next_session(make: Maker) -> None:
-    bench = Bench(make)
+    bench = Bench(make).armed()
     assert codes(bench.engine.configure(SEAT, {"offset_ticks": 4, "stop_atr": "x"}, bench.now)) == [
         "BAD_CONFIG"
     ]
@@ -571,6 +571,25 @@ def test_new_parameters_are_checked_as_a_whole_and_apply_to_the_next_session(mak
     assert bench.row()["cutoff"] == wall_to_ns(DAY, time(15, 30), ET)
     bench.clock(CALENDAR.day_bounds(DAY)[1])
     assert bench.row()["cutoff"] == wall_to_ns(date(2025, 11, 5), time(12), ET)
+
+
+def test_f116_an_open_time_changed_an_hour_before_is_used(make: Maker) -> None:
+    bench = Bench(make, at=OPEN - 3600 * SECOND)
+    assert bench.row()["next_evaluation"] == OPEN
+    assert bench.engine.configure(SEAT, {"market_open": "10:00", "end_time": "10:00"}, bench.now) == []
+    assert enters(bench.clock(OPEN)) == []
+    later = wall_to_ns(DAY, time(10), ET)
+    assert bench.row()["next_evaluation"] == later
+    assert (bench.row()["session"], bench.row()["phase"]) == ("2025-11-04", "WAIT")
+
+
+def test_f116_an_open_time_that_has_passed_is_of_the_next_session(make: Maker) -> None:
+    bench = Bench(make)
+    assert bench.engine.configure(SEAT, {"market_open": "09:00", "end_time": "09:00"}, bench.now) == []
+    bench.until_open()
+    assert len(enters(bench.open())) == 2
+    bench.clock(CALENDAR.day_bounds(DAY)[1])
+    assert bench.row()["next_evaluation"] == wall_to_ns(date(2025, 11, 5), time(9), ET)
 
 
 @pytest.mark.parametrize(

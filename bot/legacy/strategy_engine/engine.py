@@ -118,7 +118,7 @@ class PythonStrategyEngine:
         for post in hosted.posts.values():
             post.strategy.configure(parameters)
         hosted.parameters = dict(parameters)
-        return []
+        return self._each(hosted, "on_clock", lambda strategy: strategy.on_clock(now))
 
     def state(self, instance: Instance) -> str:
         """IDLE, STARTING, ACTIVE, STOPPING or ERROR."""
