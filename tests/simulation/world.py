@@ -219,7 +219,7 @@ class Process:
         self.dead = False
         clock = world.clock
         transport = MemoryTransport(world, self)
-        budget = RateBudget(clock)
+        self.budget = budget = RateBudget(clock)
         self.session = VenueSession(
             transport, Credentials(world.config.username, Secret(world.config.api_key)), clock, budget
         )
