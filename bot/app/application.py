@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from bot.app.early import EarlyRecords
+from bot.app.lag import LoopLag
 from bot.app.migration import Migration, WorkerFactory
 from bot.app.operations import BotOperations
 from bot.app.storage import Storage
@@ -79,6 +80,7 @@ class Application:
         self.hubs: dict[Hub, HubConnection] = {}
         self._closing = contextlib.AsyncExitStack()
         self.account: Account
+        self.lag: LoopLag
         self.venue: Venue
         self.storage: Storage
         self.migration: Migration
@@ -130,6 +132,7 @@ class Application:
         self._closing.callback(lock.release)
         clock = self.venue.clock
         self.started_at = clock.now()
+        self.lag = LoopLag(clock)
         self.storage = Storage(self.settings, clock, self.state, self._alarm)
         self._closing.push_async_callback(self.storage.close)
         await _both(
@@ -156,6 +159,7 @@ class Application:
         self._own(self._keep_rules(), "rules")
         self._own(self._follow_flags(), "flags")
         self._own(self.venue.session.keep_fresh(), "token")
+        self._own(self.lag.run(), "loop lag")
         if self._serve:
             await self._step("api", self._start_api())
         self.ready = True

@@ -65,7 +65,7 @@ class BotOperations(Operations):
                 name: {"state": hub.state, "generation": hub.generation, **hub.counters}
                 for name, hub in app.hubs.items()
             },
-            "budgets": app.venue.budget.view(), "start_ms": dict(app.steps),
+            "budgets": app.venue.budget.view(), "loop_lag": app.lag.view(), "start_ms": dict(app.steps),
             "quotes": [quote_view(contract, picture.quotes.get(contract.id), now) for contract in app.contracts],
             "records": app.pipeline.records, "events": dict(app.pipeline.events),
             "bars": dict(app.pipeline.closed_bars), "frame": app.pipeline.frame_ns.summary(),

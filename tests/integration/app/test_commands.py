@@ -71,6 +71,22 @@ def test_a_second_bot_for_the_account_exits_with_6(bot: Bot, tmp_path: Path) -> 
     assert "no other process" in done.stderr
 
 
+def test_f173_a_command_beside_a_running_bot_goes_through_it(bot: Bot, gateway: Gateway) -> None:
+    """No login of its own, so one budget and one order queue per user."""
+
+    def logins() -> int:
+        rows = gateway.control("GET", "/paper/ledger")["requests"]
+        return sum(row["path"].startswith("/api/Auth/") for row in rows)
+
+    before = logins()
+    assert before >= 1
+    for words in (("status",), ("positions",), ("orders",), ("flatten", "--yes")):
+        code, document = bot.command(*words)
+        assert code == 0, document
+        assert document["warnings"] == []
+    assert logins() == before
+
+
 def test_flags_follow_without_a_restart(bot: Bot) -> None:
     assert bot.command("flags", "set", "market_data", "replay", "--reason", "test")[0] == 0
     wait_for(lambda: bot.status()["shadow"]["stage"] == "replay", seconds=10)
