@@ -1,7 +1,4 @@
-"""What a paper gateway is made of; every option is a truth about the venue that nobody has settled.
-
-The names of `PaperOptions` are those of gateway.md 22.1. Money is in micro-dollars.
-"""
+"""What a paper gateway is made of: accounts, latencies, and the gateway as a whole. Money is in micro-dollars."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ import msgspec
 
 from bot.model.quantities import Money
 from bot.model.times import MILLISECOND
+from bot.paper.options import PaperOptions
 
 DOLLAR = 1_000_000
 Program = Literal["combine", "express", "practice"]
@@ -73,70 +71,6 @@ DEFAULT_ACCOUNTS = (
 )
 
 
-class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The unsettled points of the venue (gateway.md 22.1); the defaults are what the gateway assumes.
-
-    `fees` (per round turn) and `commissions` (per side) override the table by root symbol, in
-    micro-dollars; `flatten_start_s` begins the flattening so many seconds before the cut;
-    `strict_fields` turns an unknown member of a request into a 400.
-    """
-
-    rate_window: Literal["sliding", "fixed"] = "sliding"
-    rate_scope: Literal["user", "token", "ip"] = "user"
-    rate_general: tuple[int, int] = (200, 60)
-    rate_bars: tuple[int, int] = (50, 30)
-    rate_retry_after: int | None = None
-    rate_orders_per_s: int | None = None
-    token_life_s: int = 86_400
-    validate_expired: Literal["http401", "code3"] = "http401"
-    validate_revokes_old: bool = False
-    logout_scope: Literal["token", "user"] = "token"
-    hub_on_token_expiry: Literal["keep", "drop"] = "keep"  # noqa: S105 - a policy
-    hub_drop_at_close: bool = False
-    failure_lists: Literal["null", "empty"] = "null"
-    rest_new_fields: Literal["null", "absent"] = "null"
-    order_search_time: Literal["created", "updated"] = "created"
-    query_contract_filter: bool = False
-    contract_by_id_shape: Literal["one", "both"] = "one"
-    bars_max: int = 20_000
-    bars_silent_cap: bool = False
-    bars_leak_partial: bool = False
-    bars_expired_min_unit: int = 3
-    bars_hour_anchor: Literal["utc", "session"] = "utc"
-    closed_code: Literal[2, 5] = 2
-    closed_text: str = "Trading is currently unavailable. The instrument is not in an active trading status."
-    size_limit_code: Literal[2, 3] = 2
-    size_limit_text: str = "Not enough margin."
-    breached_code: Literal[4, 10] = 4
-    persist_rejected: Literal["all", "bracket_mode", "none"] = "all"
-    reject_events: Literal["none", "engine", "all"] = "engine"
-    cancel_sibling_on_cancel: bool = False
-    cancel_children_on_flat: bool = False
-    modify_suspended: bool = False
-    modify_wrong_price: Literal["ignore", "reject"] = "ignore"
-    trail_sign: Literal["positive", "signed"] = "positive"
-    trail_events: bool = True
-    limit_fill: Literal["opposite", "touch", "through"] = "opposite"
-    stop_slip_ticks: int = 1
-    partial_fills: bool = False
-    cancel_at_cutoff: bool = True
-    order_terminal_action: Literal[1, 2] = 1
-    emit_status7: bool = False
-    subscribe_result: Literal["zero", "void"] = "zero"
-    subscribe_unknown: Literal["silent", "error"] = "silent"
-    subscribe_dup: Literal["once", "twice"] = "once"
-    market_snapshot: Literal["full", "none"] = "full"
-    close_allow_reconnect: bool = True
-    handshake_strict: bool = False
-    ping_auth: bool = False
-    ping_body: Literal["text", "json"] = "text"
-    mll_trail: Literal["end_of_day", "intraday"] = "end_of_day"
-    flatten_start_s: int = 0
-    fees: dict[str, int] = {}
-    commissions: dict[str, int] = {}
-    strict_fields: bool = False
-
-
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Venue-time delays in ns (gateway.md 13.2)."""
 
@@ -158,7 +92,8 @@ LATENCY = {
 class PaperConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One gateway. `start_ns` is the venue time of the first start, `rate` venue seconds per real second.
 
-    With `state_dir` the state survives the process; port 0 takes a free one.
+    With `state_dir` the state survives the process; port 0 takes a free one. `tls` puts the public side
+    behind a certificate: a good one, or one with the fault that its value names.
     """
 
     start_ns: int
@@ -176,3 +111,4 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: str | None = None
     port: int = 0
     control_port: int = 0
+    tls: Literal["good", "wrong_name", "expired", "unknown"] | None = None

@@ -147,7 +147,7 @@ class HubCore:
             elif how == "stall":
                 session.stalled = True
             elif how == "logout":
-                session.push(records.event("GatewayLogout", []))
+                session.push(records.event("GatewayLogout", list(self.state.options.logout_args)))
 
     def tick(self, host_now: int, now: int) -> None:
         """Keep-alive of all connections, and the end of those whose token ended, if so set."""

@@ -7,7 +7,7 @@ from typing import Any
 from bot.model.contract import Contract
 from bot.paper import wire
 from bot.paper.catalogue import display_name
-from bot.paper.config import PaperOptions
+from bot.paper.options import PaperOptions
 from bot.paper.rows import TRAILING, AccountRow, OrderRow, PositionRow, TradeRow
 
 Model = dict[str, Any]

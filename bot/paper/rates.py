@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from bot.model.times import SECOND
-from bot.paper.config import PaperOptions
+from bot.paper.options import PaperOptions
 
 BARS, GENERAL, ORDERS = "bars", "general", "orders"
 
