@@ -16,8 +16,8 @@ from bot.app.early import EarlyRecords
 from bot.app.lag import LoopLag
 from bot.app.migration import Migration, WorkerFactory
 from bot.app.operations import BotOperations
-from bot.app.storage import Storage
-from bot.app.venue import Venue, choose_account, connect
+from bot.app.venue import Venue, choose_account
+from bot.app.wires import Keeping, Wires
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import monotonic_ns
 from bot.config.settings import Settings
@@ -59,16 +59,17 @@ T = TypeVar("T")
 
 class Application:
     """`start`, then `wait`, then `stop`. `make_worker` hands the shadow in, None = no shadow; `secret` is told
-    texts that no log may hold."""
+    texts that no log may hold; `wires` lead outside."""
 
     def __init__(
         self, settings: Settings, make_worker: WorkerFactory | None = None, *, serve: bool = True,
         trade: bool = True,
-        secret: Callable[[str], None] = lambda _: None,
+        secret: Callable[[str], None] = lambda _: None, wires: Wires | None = None,
     ) -> None:  # fmt: skip
         self.settings, self.state = settings, settings.state_folder
         self._make_worker, self._serve, self._trade = make_worker, serve, trade
         self._secret = secret
+        self._wires = wires or Wires()
         self.calendar = SessionCalendar.shipped()
         self.steps: list[tuple[str, float]] = []
         self.stopping = asyncio.Event()
@@ -82,7 +83,7 @@ class Application:
         self.account: Account
         self.lag: LoopLag
         self.venue: Venue
-        self.storage: Storage
+        self.storage: Keeping
         self.migration: Migration
         self.engine: PythonStrategyEngine
         self.desk: Desk
@@ -122,18 +123,18 @@ class Application:
 
     async def _start(self) -> None:
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.venue = await self._step("login", connect(self.settings))
+        self.venue = await self._step("login", self._wires.connect(self.settings))
         self._closing.push_async_callback(self.venue.close)
         self._secret((await self.venue.session.token()).text)
         self.venue.session.listeners.append(lambda token: self._secret(token.text))
         accounts = await self._step("accounts", self.venue.rest.accounts())
         self.account = choose_account(accounts, self.settings.accounts.default)
-        lock = AccountLock.acquire(self.venue.user, self.account.id)
+        lock = self._wires.lock(self.venue.user, self.account.id)
         self._closing.callback(lock.release)
         clock = self.venue.clock
         self.started_at = clock.now()
         self.lag = LoopLag(clock)
-        self.storage = Storage(self.settings, clock, self.state, self._alarm)
+        self.storage = self._wires.storage(self.settings, clock, self.state, self._alarm)
         self._closing.push_async_callback(self.storage.close)
         await _both(
             self._step("database", self.storage.open()), self._step("contracts", self.venue.rest.contracts())
@@ -141,7 +142,7 @@ class Application:
         self.storage.outbox.keep("upsert_contracts", (list(self.venue.contracts.all().values()),))
         parameters = self._strategy_parameters()
         self.contracts = [self.venue.contracts.resolve(symbol) for symbol in parameters["symbols"]]
-        intents, damage = IntentLog.on_disk(self.state, clock, self.settings.orders.durability)
+        intents, damage = self._wires.intents(self.state, clock, self.settings.orders.durability)
         self._closing.callback(intents.close)
         if damage is not None:
             self._alarm("INTENT_LOG_CUT", str(damage))
@@ -170,6 +171,7 @@ class Application:
         self.migration = Migration(
             self.state, clock, self.calendar, venue="paper" if paper else "projectx",
             ledger="rehearsed" if paper else "live", make_worker=self._make_worker,
+            threaded=self._wires.threads,
         )  # fmt: skip
         self.engine = PythonStrategyEngine(
             self.calendar, {OVERNIGHT: OvernightRange}, {OVERNIGHT: settings.strategies.overnight_range},
@@ -221,7 +223,9 @@ class Application:
             ("user", addresses.user_hub, user), ("market", addresses.market_hub, market),
         ]  # fmt: skip
         for hub, url, topics in wanted:
-            connection = HubConnection(hub, url, venue.session, venue.clock, self._on_records, self._on_state)
+            connection = HubConnection(
+                hub, url, venue.session, venue.clock, self._on_records, self._on_state, wire=self._wires.hub
+            )
             self.hubs[hub] = connection
             connection.set_topics(topics)
             self._closing.push_async_callback(connection.stop)

@@ -40,18 +40,19 @@ class WorkerFactory(Protocol):
 class Migration:
     """Who is authority, what is recorded, and the worker that runs while something is in shadow.
 
-    `close` ends the journal; the worker is stopped by `stop_worker`, after it has read to the end.
+    The journal writes on a thread of its own if `threaded`. `close` ends it; the worker is stopped by
+    `stop_worker`, after it has read to the end.
     """
 
     def __init__(
         self, state: Path, clock: Clock, calendar: SessionCalendar, *, venue: str, ledger: str,
-        make_worker: WorkerFactory | None,
+        make_worker: WorkerFactory | None, threaded: bool = True,
     ) -> None:  # fmt: skip
         self.flags = FlagsFile(flags_path(state), clock)
         self.register = Register(self.flags)
         self.journal = JournalWriter(journal_folder(state), clock, ledger=ledger, venue=venue)
         self.evidence = evidence_path(state)
-        self._clock, self._make_worker = clock, make_worker
+        self._clock, self._make_worker, self._threaded = clock, make_worker, threaded
         self.worker: ShadowWorker | None = None
         self.failure = ""
         self._wanted: Unit = self.register.unit("market_data")
@@ -63,7 +64,7 @@ class Migration:
     async def start(self) -> None:
         """Begin to record what the flags ask for."""
         self.register.listen("market_data", self._changed)
-        self.journal.start()
+        self.journal.start(threaded=self._threaded)
         self.bars.record(self._wanted)
         await self._follow()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +17,7 @@ from bot.gateway.contracts import ContractRegistry
 from bot.gateway.credentials import Credentials
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
-from bot.gateway.transport import AiohttpTransport, TransportFailure
+from bot.gateway.transport import AiohttpTransport, Transport, TransportFailure
 from bot.model.errors import AccountError, ConfigError, ProtocolError, VenueUnreachable
 from bot.model.orders import Account
 from bot.risk.profile import is_practice
@@ -24,12 +26,20 @@ PAPER_ANNOUNCEMENT = "paper.json"
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """Where the venue is: REST base and the two hubs."""
+    """Where the venue is: REST base and the two hubs, and whose certificates count there (None: the platform's)."""
 
     rest: str
     user_hub: str
     market_hub: str
     paper: bool
+    ca_file: Path | None = None
+
+
+class PaperGatewayFound(msgspec.Struct, frozen=True):
+    """What a running paper gateway says of itself."""
+
+    url: str
+    ca_file: Path | None = None
 
 
 class PaperTime(msgspec.Struct):
@@ -39,12 +49,16 @@ class PaperTime(msgspec.Struct):
     rate: float
 
 
+class Line(Transport, Protocol):
+    """A transport that is closed at the end."""
+
+    async def close(self) -> None: ...
+
+
 class Venue:
     """One venue user's connection. Make it with `connect`, close it at the end."""
 
-    def __init__(
-        self, addresses: Addresses, clock: Clock, settings: Settings, transport: AiohttpTransport
-    ) -> None:
+    def __init__(self, addresses: Addresses, clock: Clock, settings: Settings, transport: Line) -> None:
         auth = settings.auth
         if not auth.username or auth.api_key is None:
             raise ConfigError(
@@ -53,7 +67,7 @@ class Venue:
             )  # fmt: skip
         rate = settings.gateway.rate
         self.addresses, self.clock, self.user = addresses, clock, auth.username
-        self.transport = transport
+        self.transport, self.tls = transport, tls
         self.budget = RateBudget(
             clock, (rate.general.count, rate.general.seconds), (rate.history.count, rate.history.seconds),
             rate.reserved,
@@ -76,10 +90,11 @@ class Venue:
 async def connect(settings: Settings) -> Venue:
     """Addresses, clock and a session that is logged in. Raises ConfigError, AuthError, VenueUnreachable."""
     addresses = addresses_of(settings)
-    transport = AiohttpTransport(addresses.rest)
+    tls = trusted(addresses.ca_file)
+    transport = AiohttpTransport(addresses.rest, tls)
     try:
         clock = await paper_clock(transport) if addresses.paper else SystemClock()
-        venue = Venue(addresses, clock, settings, transport)
+        venue = Venue(addresses, clock, settings, transport, tls)
         await venue.session.login()
     except BaseException:
         await transport.close()
@@ -93,14 +108,19 @@ def addresses_of(settings: Settings) -> Addresses:
     if gateway.profile == "topstepx":
         return Addresses(
             gateway.rest_url or REST_URL, gateway.user_hub_url or USER_HUB_URL,
-            gateway.market_hub_url or MARKET_HUB_URL, paper=False,
+            gateway.market_hub_url or MARKET_HUB_URL, paper=False, ca_file=gateway.ca_file,
         )  # fmt: skip
-    base = gateway.rest_url or announced(paper_folder(settings) / PAPER_ANNOUNCEMENT)
+    if gateway.rest_url:
+        found = PaperGatewayFound(gateway.rest_url)
+    else:
+        found = announced(paper_folder(settings) / PAPER_ANNOUNCEMENT)
+    base = found.url
     return Addresses(
         base,
         gateway.user_hub_url or f"{base}/hubs/user",
         gateway.market_hub_url or f"{base}/hubs/market",
         paper=True,
+        ca_file=gateway.ca_file or found.ca_file,
     )
 
 
@@ -109,16 +129,19 @@ def paper_folder(settings: Settings) -> Path:
     return settings.state_folder / "paper"
 
 
-def announced(path: Path) -> str:
-    """The URL of the running paper gateway. Raises ConfigError when none announced itself."""
+def announced(path: Path) -> PaperGatewayFound:
+    """The running paper gateway. Raises ConfigError when none announced itself."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-        return str(found["url"])
-    except (OSError, msgspec.MsgspecError, KeyError) as problem:
+        return msgspec.json.decode(path.read_bytes(), type=PaperGatewayFound, dec_hook=_path)
+    except (OSError, msgspec.MsgspecError) as problem:
         raise ConfigError(
             "paper gateway", expected=f"a running one that announced itself in {path}", seen="none",
             do="start `bot paper`, or set gateway.rest_url",
         ) from problem  # fmt: skip
+
+
+def _path(_kind: type, value: str) -> Path:
+    return Path(value)
 
 
 async def paper_clock(transport: AiohttpTransport) -> Clock:
@@ -126,6 +149,8 @@ async def paper_clock(transport: AiohttpTransport) -> Clock:
     began = monotonic_ns()
     try:
         reply = await transport.request("GET", "/paper/clock", {}, b"", 5.0)
+    except UntrustedCertificate as problem:
+        raise problem.final("the paper gateway") from None
     except TransportFailure as problem:
         raise VenueUnreachable(
             "the paper gateway does not answer", expected="an answer of /paper/clock", seen=problem.kind,

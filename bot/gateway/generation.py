@@ -1,15 +1,13 @@
 """One generation of a hub: a single connection from its opening to its end, used once.
 
-All methods run on the event loop; the blocking parts run on the hub's one connecting thread.
+All methods run on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,7 +17,7 @@ from signalrcore.transport.sockets.errors import SocketClosedError
 from bot.clock import Clock
 from bot.gateway.credentials import Token
 from bot.gateway.inbox import Inbox
-from bot.gateway.signalr import HubLink
+from bot.gateway.links import Wire
 
 STEP_S: Final = 20.0
 SEND_FAILURES: Final = (OSError, ValueError, HubConnectionError, SocketClosedError)
@@ -39,12 +37,11 @@ class Generation:
         url: str,
         token: Token,
         clock: Clock,
-        executor: Executor,
-        tls: ssl.SSLContext | None,
+        wire: Wire,
         inbox: Inbox,
     ) -> None:
         self.number, self.revision = number, token.revision
-        self._clock, self._executor = clock, executor
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self.over: asyncio.Future[str] = self._loop.create_future()
@@ -53,18 +50,17 @@ class Generation:
         self.up = False
         self.last_sent = 0
         self.inbox = inbox
-        self._link = HubLink(
+        self._link = wire.link(
             f"{url}?access_token={quote(token.text, safe='')}",
             name,
             inbox.put,
             lambda: self._on_loop(self._open),
             lambda reason: self._on_loop(lambda: self.end(reason)),
-            tls,
         )
 
     async def open(self) -> None:
         """Connect, upgrade, shake hands. Raises UpgradeRefused, Ended, OSError; ends 20 s after each step."""
-        connecting = self._loop.run_in_executor(self._executor, self._link.start)
+        connecting = asyncio.ensure_future(self._link.open())
         timer = asyncio.ensure_future(self._clock.host_sleep(STEP_S))
         try:
             await asyncio.wait((connecting, timer), return_when=asyncio.FIRST_COMPLETED)
@@ -73,6 +69,7 @@ class Generation:
             await connecting
         finally:
             timer.cancel()
+            connecting.cancel()
         self.last_sent = self._clock.host_mono()
         await self.reached([self._opened], "no answer to the handshake")
 
@@ -122,16 +119,16 @@ class Generation:
             self.over.set_result(reason)
 
     def abort(self) -> None:
-        """End a connection that is not open yet, at once; its thread sees the end by itself."""
+        """End a connection that is not open yet, at once; its opening sees the end by itself."""
         if not self._opened.done():
-            self._link.stop()
+            self._link.abort()
 
     async def close(self) -> None:
-        """Deliver nothing more, close the socket, join the reading thread."""
+        """Deliver nothing more, close the link."""
         for answer in self._pending.values():
             answer.cancel()
         self.inbox.fence()
-        await asyncio.shield(self._loop.run_in_executor(self._executor, self._link.stop))
+        await self._link.close()
 
     def _open(self) -> None:
         if not self._opened.done():

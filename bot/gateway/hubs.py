@@ -11,7 +11,6 @@ import contextlib
 import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -23,9 +22,10 @@ from bot.clock import SECOND, Clock
 from bot.gateway.credentials import Token
 from bot.gateway.generation import SEND_FAILURES, Ended, Generation
 from bot.gateway.inbox import Arrived, Inbox
+from bot.gateway.links import ThreadedWire, Wire
 from bot.gateway.session import VenueSession
 from bot.gateway.signalr import UpgradeRefused
-from bot.gateway.transport import checked_base
+from bot.gateway.transport import certificate_problem, checked_base
 from bot.model.errors import AuthError, BotError
 from bot.model.events import Hub
 
@@ -63,7 +63,8 @@ class HubConnection:
 
     `on_records(hub, generation, [(record, venue ns, host mono ns)])` and `on_state(hub, state, generation,
     reason)` run on the loop; "up" follows the completions of all topics, "down" and "overflow" mean a gap.
-    Delays are host seconds. `url` is the hub's address without a token, http(s) or ws(s).
+    Delays are host seconds. `url` is the hub's address without a token, http(s) or ws(s). `wire` is called at
+    each start, None = a WebSocket.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class HubConnection:
         *,
         random: Random | None = None,
         tls: ssl.SSLContext | None = None,
+        wire: Callable[[Hub], Wire] | None = None,
         first_delay_s: float = 1.0,
         last_delay_s: float = 60.0,
         ping_s: float = PING_S,
@@ -87,7 +89,7 @@ class HubConnection:
         self._session, self._clock = session, clock
         self._on_records, self._on_state = on_records, on_state
         self._random = random or Random(0)  # noqa: S311 - spreads reconnects, guards nothing
-        self._tls = tls
+        self._make_wire = wire or (lambda name: ThreadedWire(f"hub-{name}-connect", tls))
         self._first, self._last = first_delay_s, last_delay_s
         self._ping_ns, self._dead_ns = int(ping_s * SECOND), int(dead_s * SECOND)
         self._tick_s = min(_TICK_S, ping_s / 4)
@@ -95,7 +97,7 @@ class HubConnection:
         self._topics: list[Topic] = []
         self._live: Generation | None = None
         self._task: asyncio.Task[None] | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._wire: Wire | None = None
         self._attempt = 0
         self._suspect = False
         self.generation = 0
@@ -107,7 +109,7 @@ class HubConnection:
         """Begin to connect; returns at once. Raises RuntimeError when started twice."""
         if self._task is not None:
             raise RuntimeError(f"the {self.hub} hub is started already")
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"hub-{self.hub}-connect")
+        self._wire = self._make_wire(self.hub)
         self._session.listeners.append(self._renewed)
         self._task = asyncio.create_task(self._run(), name=f"hub-{self.hub}")
 
@@ -121,8 +123,8 @@ class HubConnection:
             self._live.abort()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
+        if self._wire is not None:
+            self._wire.close()
         self._change("down", "stopped")
 
     def set_topics(self, topics: Sequence[Topic]) -> None:
@@ -187,6 +189,8 @@ class HubConnection:
             return str(refusal)
         except Ended as ended:
             return str(ended)
+        except ssl.SSLCertVerificationError as problem:
+            return f"certificate refused ({certificate_problem(problem)})"
         except SEND_FAILURES as problem:
             return f"cannot connect ({type(problem).__name__})"
         except Exception as problem:
@@ -201,15 +205,14 @@ class HubConnection:
         self.generation += 1
         self.counters["connects"] += 1
         number = self.generation
-        assert self._executor is not None
+        assert self._wire is not None
         return Generation(
             number,
             f"hub-{self.hub}-{number}",
             self._url,
             token,
             self._clock,
-            self._executor,
-            self._tls,
+            self._wire,
             Inbox(self._clock, self._bound, lambda batch: self._deliver(number, batch), self._overflow),
         )
 
