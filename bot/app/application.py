@@ -224,7 +224,14 @@ class Application:
         ]  # fmt: skip
         for hub, url, topics in wanted:
             connection = HubConnection(
-                hub, url, venue.session, venue.clock, self._on_records, self._on_state, wire=self._wires.hub
+                hub,
+                url,
+                venue.session,
+                venue.clock,
+                self._on_records,
+                self._on_state,
+                wire=self._wires.hub,
+                tls=venue.tls,
             )
             self.hubs[hub] = connection
             connection.set_topics(topics)

@@ -17,7 +17,13 @@ from bot.gateway.contracts import ContractRegistry
 from bot.gateway.credentials import Credentials
 from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
-from bot.gateway.transport import AiohttpTransport, Transport, TransportFailure
+from bot.gateway.transport import (
+    AiohttpTransport,
+    Transport,
+    TransportFailure,
+    UntrustedCertificate,
+    trusted,
+)
 from bot.model.errors import AccountError, ConfigError, ProtocolError, VenueUnreachable
 from bot.model.orders import Account
 from bot.risk.profile import is_practice
@@ -56,9 +62,12 @@ class Line(Transport, Protocol):
 
 
 class Venue:
-    """One venue user's connection. Make it with `connect`, close it at the end."""
+    """One venue user's connection. Make it with `connect`, close it at the end. `tls` is for the hubs."""
 
-    def __init__(self, addresses: Addresses, clock: Clock, settings: Settings, transport: Line) -> None:
+    def __init__(
+        self, addresses: Addresses, clock: Clock, settings: Settings, transport: Line,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
         auth = settings.auth
         if not auth.username or auth.api_key is None:
             raise ConfigError(

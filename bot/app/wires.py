@@ -12,7 +12,7 @@ from bot.app.storage import Storage
 from bot.app.venue import Venue, connect
 from bot.clock import Clock
 from bot.config.settings import Settings
-from bot.gateway.links import ThreadedWire, Wire
+from bot.gateway.links import Wire
 from bot.legacy.database.outbox import Alarm, Outbox
 from bot.model.events import Hub
 from bot.ports import Store
@@ -47,20 +47,16 @@ class Keeping(Protocol):
         ...
 
 
-def _hub(name: Hub) -> Wire:
-    return ThreadedWire(f"hub-{name}-connect")
-
-
 class Wires(msgspec.Struct, frozen=True, kw_only=True):
     """How an application reaches the venue, keeps its rows and its intents, and holds the account.
 
-    `connect` logs in; `hub` makes the wire of a hub; `storage` is opened before anything trades; `intents`
+    `connect` logs in; `hub` makes the wire of a hub (None: sockets); `storage` is opened before anything trades; `intents`
     opens the intent log of a state folder; `lock` takes (venue user, account id). They raise as theirs do.
     Without `threads` everything runs on the event loop.
     """
 
     connect: Callable[[Settings], Awaitable[Venue]] = connect
-    hub: Callable[[Hub], Wire] = _hub
+    hub: Callable[[Hub], Wire] | None = None
     storage: Callable[[Settings, Clock, Path, Alarm], Keeping] = Storage
     intents: Callable[[Path, Clock, Durability], tuple[IntentLog, Damage | None]] = IntentLog.on_disk
     lock: Callable[[str, int], AccountLock] = AccountLock.acquire

@@ -152,7 +152,9 @@ async def _contracts(venue: Venue) -> str:
 
 async def _hub(venue: Venue, hub: Hub) -> str:
     url = venue.addresses.user_hub if hub == "user" else venue.addresses.market_hub
-    connection = HubConnection(hub, url, venue.session, venue.clock, lambda *_: None, lambda *_: None)
+    connection = HubConnection(
+        hub, url, venue.session, venue.clock, lambda *_: None, lambda *_: None, tls=venue.tls
+    )
     began = venue.clock.host_mono()
     await connection.start()
     try:

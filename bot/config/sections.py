@@ -39,12 +39,16 @@ class Rates(Section, frozen=True, kw_only=True):
 
 
 class Gateway(Section, frozen=True, kw_only=True):
-    """The venue. With profile `paper` the addresses come from the running paper gateway unless set."""
+    """The venue. With profile `paper` the addresses come from the running paper gateway unless set.
+
+    `ca_file` holds the certificate authorities to trust; None = the platform's, or the paper gateway's own.
+    """
 
     profile: Literal["topstepx", "paper"] = "topstepx"
     rest_url: str | None = None
     user_hub_url: str | None = None
     market_hub_url: str | None = None
+    ca_file: Path | None = None
     timeout: Seconds = Seconds(30.0)
     mutation_timeout: Seconds = Seconds(10.0)
     rate: Rates = Rates()

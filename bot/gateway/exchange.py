@@ -17,7 +17,7 @@ from bot.clock import SECOND, Clock
 from bot.gateway.budget import Bucket, RateBudget
 from bot.gateway.credentials import Token
 from bot.gateway.session import JSON_HEADERS, VenueSession, retry_after
-from bot.gateway.transport import RawReply, Transport, TransportFailure
+from bot.gateway.transport import RawReply, Transport, TransportFailure, UntrustedCertificate
 from bot.model.errors import AuthError, ProtocolError, VenueRefused, VenueUnreachable
 from bot.model.intents import PlannedRequest, WireResponse
 from bot.ports import Lane
@@ -64,6 +64,9 @@ class Exchange:
                 break
             try:
                 reply = await self._authorised(path, body, lane, bucket, left)
+            except UntrustedCertificate as failure:
+                problem = str(failure)
+                break
             except TransportFailure as failure:
                 problem = str(failure)
             else:

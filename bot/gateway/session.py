@@ -16,7 +16,7 @@ import structlog
 from bot.clock import SECOND, Clock
 from bot.gateway.budget import RateBudget
 from bot.gateway.credentials import Credentials, Token, token_end
-from bot.gateway.transport import RawReply, Transport, TransportFailure
+from bot.gateway.transport import RawReply, Transport, TransportFailure, UntrustedCertificate
 from bot.model.errors import AuthError, BadField, ProtocolError
 from bot.model.quantities import TsNs
 from bot.model.secret import Secret
@@ -97,7 +97,7 @@ class VenueSession:
     async def login(self) -> Token:
         """A token by validated seed or by key; retries without limit while the venue is out of reach.
 
-        Raises AuthError when the venue refuses for good.
+        Raises AuthError when the venue refuses for good, UntrustedVenue when its certificate does not hold.
         """
         self._refused = None
         return await self._join(by_login=self._seed is None)
@@ -241,6 +241,10 @@ class VenueSession:
         """The envelope of a 200. Raises _Transient, AuthError (a 400, or a 401 for a token)."""
         try:
             reply = await self._post(path, body, token)
+        except UntrustedCertificate as failure:
+            if self._token is None:
+                raise failure.final("login") from None
+            raise _Transient(str(failure), _RETRY_LAST_S) from None
         except TransportFailure as failure:
             raise _Transient(f"no answer to {path} ({failure.kind})") from None
         if reply.status == 401 and token is not None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from bot.model.errors import ConfigError
+from bot.model.errors import ConfigError, UntrustedVenue
 
 FailureKind = Literal["timeout", "reset", "connect"]
 
@@ -38,6 +39,23 @@ class TransportFailure(Exception):
     def __init__(self, kind: FailureKind, detail: str = "") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind: FailureKind = kind
+
+
+class UntrustedCertificate(TransportFailure):
+    """The other side's certificate does not hold; nothing was sent. `reason` is the check that failed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("connect", f"certificate refused ({reason})")
+        self.reason = reason
+
+    def final(self, what: str) -> UntrustedVenue:
+        """The failure for those who would wait in vain."""
+        return UntrustedVenue(
+            what,
+            expected="a certificate for this address from an authority that is trusted",
+            seen=self.reason,
+            do="correct gateway.rest_url, or name the authority's file in gateway.ca_file",
+        )
 
 
 class Transport(Protocol):
@@ -97,6 +115,8 @@ class AiohttpTransport:
                     {name.lower(): value for name, value in response.headers.items()},
                     b"".join(chunks),
                 )
+        except aiohttp.ClientConnectorCertificateError as problem:
+            raise UntrustedCertificate(certificate_problem(problem.certificate_error)) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             raise TransportFailure("connect", type(problem).__name__) from None
         except TimeoutError:
@@ -120,6 +140,26 @@ class AiohttpTransport:
                 ),
             )
         return self._session
+
+
+def trusted(ca_file: Path | None) -> ssl.SSLContext | None:
+    """Trust in the authorities of a PEM file alone; None = those of the platform. Raises ConfigError."""
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as problem:
+        raise ConfigError(
+            "gateway.ca_file",
+            expected="a readable file with certificates in PEM form",
+            seen=f"{ca_file}: {type(problem).__name__}",
+            do="correct the setting, or unset it to trust the platform's authorities",
+        ) from problem
+
+
+def certificate_problem(problem: Exception) -> str:
+    """In words, why a certificate was refused."""
+    return getattr(problem, "verify_message", "") or type(problem).__name__
 
 
 def _loopback(host: str) -> bool:

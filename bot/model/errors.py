@@ -85,6 +85,12 @@ class AuthError(BotError):
     exit_code = 4
 
 
+class UntrustedVenue(AuthError):
+    """The venue's certificate is not to be trusted; nothing was sent."""
+
+    code = "UNTRUSTED_VENUE"
+
+
 class AccountError(BotError):
     """No usable account."""
 
