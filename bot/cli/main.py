@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -148,17 +147,30 @@ def paper_command(
     ] = None,
     username: Annotated[str, typer.Option()] = "paper",
     state: Annotated[Path | None, typer.Option(help="State folder; default: in the bot's.")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="HTTPS and WSS, with a certificate of its own.")] = False,
+    tls_fault: Annotated[
+        str | None, typer.Option(help="A certificate with a fault: wrong_name, expired or unknown.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="name=value of docs/paper-gateway.md; may be repeated.")
+    ] = None,
+    transcript: Annotated[
+        Path | None, typer.Option(help="Write what crosses the wire to this file, without credentials.")
+    ] = None,
     config: Files = None,
 ) -> None:
     """A local ProjectX venue: REST and SignalR on loopback, any client can connect."""
     printer = Printer("paper", as_json=False)
-    key = os.environ.get("BOT_PAPER_API_KEY", "paper-key")
-    folder = state or loaded(printer, config).state_folder / "paper"
+    settings = loaded(printer, config)
+    key = settings.paper.api_key.reveal() if settings.paper.api_key else paper.DEFAULT_KEY
+    folder = state or settings.state_folder / "paper"
     finish(
         printer,
         paper.serve(
             port=port, control_port=control_port, start=start, rate=rate, seed=seed, density=density, roots=roots,
             scenario=scenario, tape=tape, username=username, api_key=key, folder=folder,
+            transcript=transcript, tls=tls_fault or ("good" if tls else None),
+            options=settings.paper.options, given=option or (),
         ),
     )  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,16 +13,23 @@ from bot.calendar.windows import ET, wall_to_ns
 from bot.model.errors import BadField, ConfigError
 from bot.model.instruments import instrument
 from bot.paper.config import PaperConfig
+from bot.paper.option_values import read_options, split_option
 from bot.paper.server import run
 
+DEFAULT_KEY = "paper-key"
 DEFAULT_START = "2025-11-04T09:28:00"
 
 
 async def serve(
     *, port: int, control_port: int, start: str, rate: float, seed: int, density: str, roots: str, scenario: str,
     tape: Path | None, username: str, api_key: str, folder: Path,
+    transcript: Path | None = None, tls: str | None = None, options: Mapping[str, Any],
+    given: Sequence[str] = (),
 ) -> int:  # fmt: skip
-    """Serve until interrupted. Raises ConfigError for options that make no sense."""
+    """Serve until interrupted; `given` are `name=value` texts that go before `options`.
+
+    Raises ConfigError for options that make no sense.
+    """
     if not 1.0 <= rate <= 60.0:
         raise ConfigError("--rate", expected="1 to 60 venue seconds per real second", seen=rate)
     symbols = tuple(dict.fromkeys(root.strip().upper() for root in roots.split(",") if root.strip()))
@@ -29,15 +38,18 @@ async def serve(
     plain = {
         "start_ns": start_of(start), "rate": rate, "seed": seed, "density": density, "roots": symbols,
         "scenario": scenario, "tape": None if tape is None else str(tape), "username": username, "api_key": api_key,
-        "state_dir": str(folder), "port": port, "control_port": control_port,
+        "state_dir": str(folder), "port": port, "control_port": control_port, "tls": tls,
     }  # fmt: skip
     try:
-        config = msgspec.convert(plain, PaperConfig)
+        config = msgspec.structs.replace(
+            msgspec.convert(plain, PaperConfig),
+            options=read_options({**options, **dict(map(split_option, given))}),
+        )
     except msgspec.ValidationError as problem:
         raise ConfigError(
             "paper gateway", expected="options as `bot paper --help` lists them", seen=str(problem)
         ) from problem
-    await run(config)
+    await run(config, transcript)
     return 0
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import ssl
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -14,6 +17,7 @@ from bot.calendar.sessions import SessionCalendar
 from bot.clock import Clock
 from bot.model.errors import BotError
 from bot.model.times import SECOND
+from bot.paper import certificates
 from bot.paper import epoch as epochs
 from bot.paper.config import PaperConfig
 from bot.paper.control import Control
@@ -22,6 +26,8 @@ from bot.paper.market.synthetic import SyntheticMarket
 from bot.paper.market.tape import TapeMarket
 from bot.paper.sockets import Sockets
 from bot.paper.state_log import StateLog
+from bot.paper.tap import TappedRunner
+from bot.paper.transcript import Transcript
 from bot.paper.venue import PaperVenue
 
 ANNOUNCEMENT = "paper.json"
@@ -36,15 +42,22 @@ class PaperGateway:
     """`start` binds both listeners, restores the state of `config.state_dir` and begins to move time.
 
     With a `clock` of the caller's, time moves as that one does. `notice` tells of a damaged state's end.
+    Everything that crosses the public listener goes to the file `transcript`, if there is one.
     """
 
-    def __init__(self, config: PaperConfig, clock: Clock | None = None, market: Market | None = None) -> None:
+    def __init__(
+        self, config: PaperConfig, clock: Clock | None = None, market: Market | None = None,
+        transcript: Path | None = None,
+    ) -> None:  # fmt: skip
         self.config = config
         self.control_token = secrets.token_urlsafe(24)
         self.url = self.control_url = self.notice = ""
+        self.ca_file: Path | None = None
         self.failed: asyncio.Future[None] | None = None
-        self._clock, self._market = clock, market
+        self._clock, self._market, self._transcript_file = clock, market, transcript
+        self._transcript: Transcript | None = None
         self._log: StateLog | None = None
+        self._passing: tempfile.TemporaryDirectory[str] | None = None
         self._venue: PaperVenue | None = None
         self._runners: list[web.AppRunner] = []
         self._turn: asyncio.TimerHandle | None = None
@@ -84,7 +97,11 @@ class PaperGateway:
         sockets = Sockets(venue, self._clock, epoch.venue_ns)
         control = Control(venue, self.control_token, sockets.clock)
         sockets.woken = control.woken = self._hurry
-        self.url = await self._listen(sockets.application(), config.port, "paper gateway port")
+        if self._transcript_file is not None:
+            self._transcript = Transcript(self._transcript_file, self._clock.host_mono)
+        self.url = await self._listen(
+            sockets.application(), config.port, "paper gateway port", self._transcript, self._tls()
+        )
         self.control_url = await self._listen(
             control.application(), config.control_port, "paper control port"
         )
@@ -98,17 +115,41 @@ class PaperGateway:
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        if self._transcript is not None:
+            self._transcript.close()
+            self._transcript = None
         if self._log is not None:
             if self._venue is not None:
                 self._venue.ledger.sink = None
             self._log.close()
             self._log = None
+        if self._passing is not None:
+            self._passing.cleanup()
+            self._passing = None
 
-    async def _listen(self, app: web.Application, port: int, what: str) -> str:
-        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    def _tls(self) -> ssl.SSLContext | None:
+        """The public listener's certificate; without a state folder it lives as long as the gateway."""
+        if self.config.tls is None:
+            return None
+        folder = self.config.state_dir
+        if folder is None:
+            self._passing = tempfile.TemporaryDirectory(prefix="paper-tls-")
+            folder = self._passing.name
+        made = certificates.prepare(Path(folder) / "tls", self.config.tls)
+        self.ca_file = made.ca_file
+        return made.context
+
+    async def _listen(
+        self, app: web.Application, port: int, what: str, transcript: Transcript | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> str:  # fmt: skip
+        options: dict[str, Any] = {"handler_cancellation": True, "access_log": None, "shutdown_timeout": 1.0}
+        runner = (
+            web.AppRunner(app, **options) if transcript is None else TappedRunner(app, transcript, **options)
+        )
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, _HOST, port)
+        site = web.TCPSite(runner, _HOST, port, ssl_context=tls)
         try:
             await site.start()
         except OSError as problem:
@@ -118,7 +159,7 @@ class PaperGateway:
                 seen=port,
                 do="stop the program that uses it, or set another port (0 takes a free one)",
             ) from problem
-        return f"http://{_HOST}:{runner.addresses[0][1]}"
+        return f"{'http' if tls is None else 'https'}://{_HOST}:{runner.addresses[0][1]}"
 
     def _go_on(self) -> None:
         """Bring the venue up to now and come back when something is due."""
@@ -166,12 +207,12 @@ class PaperGateway:
             self.failed.set_exception(problem)
 
 
-async def run(config: PaperConfig) -> None:
+async def run(config: PaperConfig, transcript: Path | None = None) -> None:
     """Serve until cancelled. Writes `<state_dir>/paper.json` (mode 600) when ready.
 
     Raises BotError when a port or the state folder is taken.
     """
-    gateway = PaperGateway(config)
+    gateway = PaperGateway(config, transcript=transcript)
     await gateway.start()
     announcement = None if config.state_dir is None else Path(config.state_dir) / ANNOUNCEMENT
     try:
@@ -192,6 +233,7 @@ def announce(gateway: PaperGateway, path: Path) -> None:
         "control_url": gateway.control_url,
         "control_token": gateway.control_token,
         "pid": os.getpid(),
+        "ca_file": None if gateway.ca_file is None else str(gateway.ca_file.resolve()),
     }
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
