@@ -95,14 +95,16 @@ class Changes:
             return refused(NOT_FOUND)
         if size is not None and not 1 <= size <= abs(held.net):
             return refused(5)
-        if not state.tradable(contract, ts) or contract_id not in state.touch:
+        lots = size if size is not None else abs(held.net)
+        signed = -lots if held.net > 0 else lots
+        closed = not state.tradable(contract, ts) or state.interruptions.holds(contract_id, ts)
+        if closed or not self._matching.meets_a_price(contract_id, signed):
             self._record_rejected(held, size, ts, "partial" if partial else "close")
             return refused(CLOSE_REJECTED + shift)
         if lie:
             return Answer()
-        lots = size if size is not None else abs(held.net)
         origin = "partial" if partial else "close"
-        row = self._matching.market(account, contract_id, -lots if held.net > 0 else lots, origin, ts)
+        row = self._matching.market(account, contract_id, signed, origin, ts)
         return Answer(order=row.id)
 
     def _record_rejected(self, held: PositionRow, size: int | None, ts: int, origin: str) -> None:

@@ -100,7 +100,8 @@ class MarketFeed:
             "timestamp": wire.hub_time(self._state.now), "type": RESET,
             "price": 0, "volume": 0, "currentVolume": 0,
         }  # fmt: skip
-        book = self._market.depth(contract_id)
+        confine = self._state.interruptions.confine
+        book = [level for level in self._market.depth(contract_id) if confine(level) is not None]
         return [reset, *(self._levels(book) if book else [])]
 
     def _send(self, topic: str, target: str, contract_id: str, data: Any) -> None:

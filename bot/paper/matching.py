@@ -38,6 +38,7 @@ class Matching:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._waiting: dict[int, OrderRow] = {}
         self.brackets = Brackets(state, self.open, self.cancel)
         self.limits = Limits(state, self.shut)
 
@@ -52,7 +53,15 @@ class Matching:
         if row.status != PENDING:
             return
         if row.type == MARKET:
-            self._sweep(row, self._touch(row), ts)
+            if not self._state.interruptions.holds(row.contract, ts) and self.can_take(row):
+                self._waiting.pop(order_id, None)
+                self._sweep(row, self._touch(row), ts)
+            elif row.origin in ("cut", "limit"):
+                self._waiting[order_id] = row
+            else:
+                self.cancel(row, ts)
+        elif self._state.interruptions.pause(row.contract, ts) is not None and self.is_aggressive(row):
+            self.cancel(row, ts)
         else:
             self.open(row, ts)
 
@@ -64,6 +73,8 @@ class Matching:
 
     def meet(self, row: OrderRow, ts: int) -> None:
         """Fill a resting order that the market has already reached."""
+        if self._state.interruptions.holds(row.contract, ts):
+            return
         touch = self._state.touch.get(row.contract)
         last = self._state.last.get(row.contract)
         if row.type in LIMITS and touch is not None:
@@ -81,6 +92,10 @@ class Matching:
     def on_quote(self, quote: QuoteTick) -> None:
         """A new touch: resting limits fill when the opposite best quote reaches them."""
         self._state.touch[quote.contract_id] = quote
+        if self._state.interruptions.holds(quote.contract_id, quote.ts):
+            return
+        if self._waiting:
+            self._work_waiting(quote.contract_id, quote.ts)
         working = self._state.working.get(quote.contract_id)
         if not working:
             return
@@ -110,6 +125,30 @@ class Matching:
                     elif row.type == TRAILING and row.trail is not None:
                         self._follow(row, trade)
         self.limits.on_print(trade.contract_id, trade.ts)
+
+    def reopen(self, contract_id: str, ts: int) -> None:
+        """Trading goes on after a halt, a pause or a change of the band: what is due by now fills."""
+        self._work_waiting(contract_id, ts)
+        for row in tuple(self._state.working.get(contract_id, {}).values()):
+            if row.status == OPEN:
+                self.meet(row, ts)
+
+    def is_aggressive(self, row: OrderRow) -> bool:
+        """Whether an order would take liquidity at once."""
+        if row.type == MARKET:
+            return True
+        return row.type in LIMITS and row.limit is not None and (self._touch(row) - row.limit) * row.sign <= 0
+
+    def can_take(self, row: OrderRow) -> bool:
+        """Whether the other side of the touch is there and lies within the contract's band."""
+        return self.meets_a_price(row.contract, row.sign)
+
+    def meets_a_price(self, contract_id: str, lots: int) -> bool:
+        """As `can_take`, for signed lots."""
+        quote = self._state.touch.get(contract_id)
+        if quote is None:
+            return False
+        return self._state.interruptions.inside(contract_id, quote.ask if lots > 0 else quote.bid)
 
     def fill(self, row: OrderRow, price: int, ts: int, lots: int | None = None) -> None:
         """Fill an order at `price` ticks, whole or `lots` of it: half-turn, position, balance, family."""
@@ -203,14 +242,21 @@ class Matching:
         quote = self._state.touch[row.contract]
         return quote.ask if row.side == BUY else quote.bid
 
+    def _work_waiting(self, contract_id: str, ts: int) -> None:
+        for row in tuple(self._waiting.values()):
+            if row.contract == contract_id:
+                self.work(row.id, ts)
+
     def _trigger(self, row: OrderRow, ts: int) -> None:
-        self._sweep(row, self._touch(row) + row.sign * self._state.options.stop_slip_ticks, ts)
+        if self.can_take(row):
+            self._sweep(row, self._touch(row) + row.sign * self._state.options.stop_slip_ticks, ts)
 
     def _sweep(self, row: OrderRow, price: int, ts: int) -> None:
         """Take liquidity at `price`, and with `partial_fills` what it lacks one tick farther."""
-        self.fill(row, price, ts, self._shown(row))
+        within = self._state.interruptions.clamp
+        self.fill(row, within(row.contract, price), ts, self._shown(row))
         if row.left:
-            self.fill(row, price + row.sign, ts)
+            self.fill(row, within(row.contract, price + row.sign), ts)
 
     def _shown(self, row: OrderRow) -> int | None:
         """The lots at the opposite touch under `partial_fills`, else no bound."""

@@ -180,8 +180,23 @@ class Placing:
             row.stop = last + row.sign * row.trail
         if ask.type in (JOIN_BID, JOIN_ASK):
             row.limit = touch.bid if ask.type == JOIN_BID else touch.ask
+        refusal = self._interrupted(row, ts)
+        if refusal is not None:
+            return refusal
         if self._matching.limits.too_large(row, contract):
             return Refusal(state.options.size_limit_text, engine=True, code=state.options.size_limit_code)
+        return None
+
+    def _interrupted(self, row: OrderRow, ts: int) -> Refusal | None:
+        """What a pause or a price band holds against an order; its price is set."""
+        interruptions, text = self._state.interruptions, self._state.options.closed_text
+        pause = interruptions.pause(row.contract, ts)
+        if pause is not None and pause.how == "refuse" and self._matching.is_aggressive(row):
+            return Refusal(text, engine=True)
+        if row.type == MARKET and not self._matching.can_take(row):
+            return Refusal(text, engine=True)
+        if row.limit is not None and not interruptions.inside(row.contract, row.limit):
+            return Refusal("Invalid limit price", engine=True)
         return None
 
     def _refuse(self, row: OrderRow, refusal: Refusal, ts: int) -> Answer:

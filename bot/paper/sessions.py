@@ -8,6 +8,7 @@ from datetime import timedelta
 from bot.calendar.sessions import GROUPS, ROLL
 from bot.calendar.windows import CT, wall_to_ns
 from bot.model.times import SECOND
+from bot.paper.interruptions import Cut
 from bot.paper.matching import Matching
 from bot.paper.state import State
 
@@ -42,9 +43,18 @@ class Sessions:
             day += timedelta(days=1)
 
     def _cut(self, group: str, ts: int) -> None:
+        self._sweep(group, ts)
+        self._set_cut(group, ts)
+
+    def cut_now(self, group: str, ts: int) -> None:
+        """The day's cut of one group before its time: no order is taken until the roll."""
+        end = wall_to_ns(self._state.calendar.risk_day(ts), ROLL, CT)
+        self._state.interrupt("cut", Cut(group, end), ts)
+        self._sweep(group, ts)
+
+    def _sweep(self, group: str, ts: int) -> None:
         for account_id in self._state.accounts:
             self._matching.shut(account_id, ts, "cut", group, cancel=self._state.options.cancel_at_cutoff)
-        self._set_cut(group, ts)
 
     def _set_close(self, now: int) -> None:
         calendar = self._state.calendar

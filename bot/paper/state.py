@@ -16,6 +16,7 @@ from bot.calendar.sessions import SessionCalendar
 from bot.model.contract import Contract
 from bot.model.instruments import INSTRUMENTS
 from bot.model.quantities import Money
+from bot.paper import interruptions
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import LATENCY, PaperAccount, PaperConfig
 from bot.paper.faults import Faults
@@ -39,6 +40,7 @@ class State:
         self.config, self.options, self.latency = config, config.options, LATENCY[config.profile]
         self.calendar, self.catalogue, self.ledger = calendar, catalogue, ledger
         self.timers, self.faults = Timers(), Faults()
+        self.interruptions = interruptions.Interruptions()
         self.now = self.faults.now = config.start_ns
         self.accounts: dict[int, AccountRow] = {}
         self.settings = {account.id: account for account in config.accounts}
@@ -70,8 +72,10 @@ class State:
         return round_turn * size // 2, self.options.commissions.get(contract.root, default) * size
 
     def tradable(self, contract: Contract, ts: int) -> bool:
-        """Whether the contract's session is open and before its flat time."""
-        if not self.calendar.is_open(ts, contract.group):
+        """Whether the contract's session is open, before its flat time, and not halted."""
+        if not self.calendar.is_open(ts, contract.group) or self.interruptions.halted(contract.id, ts):
+            return False
+        if self.interruptions.is_cut(contract.group, ts):
             return False
         cut = self.calendar.flat_deadline(self.calendar.risk_day(ts), contract.group)
         return cut is not None and ts < cut - self.options.flatten_start_s * 1_000_000_000
@@ -108,6 +112,11 @@ class State:
         if event:
             self.emit("account", row.id, 1, row)
 
+    def interrupt(self, kind: str, row: Any, ts: int) -> None:
+        """Bring a halt, a pause, a band or a cut into force, and write it."""
+        self.interruptions.take(kind, row)
+        self.ledger.write(ts, kind, row)
+
     def as_of(self, until: int) -> State:
         """The same venue as it was at `until`, read back from the kept ledger lines; for look-ups only."""
         past = State(self.config, self.calendar, self.catalogue, Ledger())
@@ -140,6 +149,8 @@ class State:
             self.accounts[account.id] = account
             setting = PaperAccount(id=account.id, name=account.name, balance=Money(account.balance))
             self.settings.setdefault(account.id, setting)
+        elif kind in interruptions.KINDS:
+            self.interruptions.take(kind, row)
 
     def _index(self, row: OrderRow) -> None:
         before = self.orders.get(row.id)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from bot.calendar.sessions import SessionCalendar
+from bot.calendar.sessions import GROUPS, SessionCalendar
 from bot.clock import Clock
-from bot.model.errors import BadField
+from bot.model.errors import BadField, UnknownSymbol
+from bot.model.times import SECOND
 from bot.paper import accounts, market_feed, user_feed
 from bot.paper.bars import Bars
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import PaperConfig
 from bot.paper.faults import Fault
 from bot.paper.hub import HubCore, HubName
+from bot.paper.interruptions import Band, How, Stop
 from bot.paper.judge import Judge
 from bot.paper.ledger import Ledger
 from bot.paper.market.feed import Market, MarketEvent, Print, QuoteTick
@@ -135,6 +137,45 @@ class PaperVenue:
         self._market.push(contract_id, target, seconds)  # type: ignore[arg-type]
         self.ledger.write(self.state.now, "push", [contract_id, target, seconds])
 
+    def halt(self, contract_id: str, seconds: float | None = None) -> None:
+        """Take a contract out of trading, for venue seconds or until `resume`. Raises UnknownSymbol."""
+        self._stop(contract_id, "halt", seconds, "refuse")
+
+    def pause(self, contract_id: str, seconds: float | None = None, how: How = "refuse") -> None:
+        """A Velocity Logic pause: no fills, and aggressive orders are refused or cancelled (`how`).
+
+        Raises UnknownSymbol.
+        """
+        self._stop(contract_id, "pause", seconds, how)
+
+    def resume(self, contract_id: str) -> None:
+        """End a halt or a pause; without one nothing happens. Raises UnknownSymbol."""
+        self.advance(self._clock.now())
+        self._traded(contract_id)
+        if contract_id in self.state.interruptions.stops:
+            self._end_stop(contract_id, self.state.now)
+
+    def band(self, contract_id: str, low: int | None, high: int | None) -> None:
+        """Let a contract trade between two prices in ticks only; None = no bound. Raises BadField, UnknownSymbol."""
+        self.advance(self._clock.now())
+        self._traded(contract_id)
+        if low is not None and high is not None and low >= high:
+            raise BadField("price band", expected="low below high", seen=f"{low} to {high}")
+        self.state.interrupt("band", Band(contract_id, low, high), self.state.now)
+        self._take_touch(contract_id)
+        self._matching.reopen(contract_id, self.state.now)
+
+    def cut(self, group: str | None = None) -> None:
+        """The 15:10 cut now, for one trading-hours group or all: orders cancelled, positions flattened,
+        no order taken until 17:00 CT. Raises BadField."""
+        if group is not None and group not in GROUPS:
+            raise BadField("trading-hours group", expected=" or ".join(GROUPS), seen=group)
+        now = self._clock.now()
+        self.advance(now)
+        for each in GROUPS if group is None else (group,):
+            self._sessions.cut_now(each, self.state.now)
+        self.advance(now)
+
     def verdict(self) -> dict[str, object]:
         """The judge's figures as of now."""
         self.advance(self._clock.now())
@@ -174,8 +215,46 @@ class PaperVenue:
         if now > self.state.now:
             self.state.now = self.faults.now = now
 
-    def _meet(self, event: MarketEvent) -> None:
-        self._move(event.ts)
+    def _stop(
+        self, contract_id: str, kind: Literal["halt", "pause"], seconds: float | None, how: How
+    ) -> None:
+        self.advance(self._clock.now())
+        self._traded(contract_id)
+        until = None if seconds is None else self.state.now + int(seconds * SECOND)
+        self.state.interrupt("stop", Stop(contract_id, kind, until, how), self.state.now)
+        self._time_stop(contract_id)
+
+    def _time_stop(self, contract_id: str) -> None:
+        stop = self.state.interruptions.stops.get(contract_id)
+        if stop is None or stop.until is None:
+            return
+
+        def end(due: int) -> None:
+            if self.state.interruptions.stops.get(contract_id) is stop:
+                self._end_stop(contract_id, due)
+
+        self.state.timers.at(max(stop.until, self.state.now), end)
+
+    def _end_stop(self, contract_id: str, ts: int) -> None:
+        self.state.interrupt("resume", contract_id, ts)
+        self._take_touch(contract_id)
+        self._market_feed.reset_depth()
+        self._matching.reopen(contract_id, ts)
+
+    def _take_touch(self, contract_id: str) -> None:
+        touch = self.state.interruptions.confine(self._market.top(contract_id))
+        if isinstance(touch, QuoteTick):
+            self.state.touch[contract_id] = touch
+
+    def _traded(self, contract_id: str) -> None:
+        if contract_id not in self._market.contracts:
+            raise UnknownSymbol("contract_id", expected="a contract with a market", seen=contract_id)
+
+    def _meet(self, raw: MarketEvent) -> None:
+        self._move(raw.ts)
+        event = self.state.interruptions.confine(raw)
+        if event is None:
+            return
         if isinstance(event, QuoteTick):
             self._matching.on_quote(event)
         elif isinstance(event, Print):
@@ -241,10 +320,13 @@ class PaperVenue:
             if order.status == PENDING:
                 self.state.timers.at(self.state.now, lambda due, id_=order.id: self._matching.work(id_, due))  # type: ignore[misc]
         self._matching.brackets.resume()
+        for contract_id in self.state.interruptions.stops:
+            self._time_stop(contract_id)
 
     def _replay_market(self, ts: int) -> None:
         """Bring bars, touches and last prices up to `ts`; its orders have met these events before."""
-        for event in self._market.advance(ts):
+        for raw in self._market.advance(ts):
+            event = self.state.interruptions.confine(raw)
             if isinstance(event, QuoteTick):
                 self.state.touch[event.contract_id] = event
             elif isinstance(event, Print):
@@ -258,6 +340,8 @@ class PaperVenue:
             self.tokens.restore(*row)
         elif kind == "push":
             self._market.push(*row)
+        elif kind in ("resume", "band"):
+            self._take_touch(row if kind == "resume" else row["contract"])
         elif kind == "request":
             self._rest.restore(row["id"])
         shaped = _SHAPES.get(kind)
