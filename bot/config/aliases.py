@@ -73,6 +73,7 @@ ALIASES: Final[dict[str, Alias]] = {
     **_spellings(Alias("auth.api_key"), "PROJECT_X_API_KEY", "TOPSTEPX_API_KEY", "TOPSETPX_API_KEY"),
     **_spellings(Alias("auth.username"), "PROJECT_X_USERNAME", "TOPSTEPX_USERNAME", "TOPSETPX_USERNAME"),
     **_spellings(Alias("", _no_password), "PROJECT_X_PASSWORD", "PROJECTX_PASSWORD", "TOPSETPX_PASSWORD"),
+    "BOT_PAPER_API_KEY": Alias("paper.api_key"),
     "JWT_TOKEN": Alias("auth.token"),
     **_spellings(
         Alias("accounts.default"), "TOPSTEPX_ACCOUNT_ID", "PROJECT_X_ACCOUNT_ID", "TOPSETPX_ACCOUNT_ID"

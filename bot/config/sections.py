@@ -156,6 +156,13 @@ class Log(Section, frozen=True, kw_only=True):
     access: bool = False
 
 
+class Paper(Section, frozen=True, kw_only=True):
+    """For `bot paper`: the key its user logs in with, and its options by name, as they were written."""
+
+    api_key: Secret | None = None
+    options: dict[str, Any] = {}
+
+
 class Config(Section, frozen=True, kw_only=True):
     """`strict_env` false turns unknown variables into warnings."""
 

@@ -39,6 +39,7 @@ class Settings(sections.Section, frozen=True, kw_only=True):
     shutdown: sections.Shutdown = sections.Shutdown()
     state: sections.State = sections.State()
     log: sections.Log = sections.Log()
+    paper: sections.Paper = sections.Paper()
     config: sections.Config = sections.Config()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()

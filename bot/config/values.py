@@ -47,6 +47,8 @@ def read(kind: Any, raw: Any) -> Any:
     if get_origin(kind) is tuple:
         element = get_args(kind)[0]
         return tuple(read(element, item) for item in items(raw))
+    if kind == dict[str, Any]:
+        return read_table(raw)
     if get_origin(kind) is dict:
         return read_counts(raw)
     return _READERS[kind](raw)
@@ -138,6 +140,17 @@ def read_counts(raw: Any) -> dict[str, int]:
     if any(count <= 0 for count in counts.values()):
         raise BadValue("counts above 0")
     return counts
+
+
+def read_table(raw: Any) -> dict[str, Any]:
+    """A TOML table as it is, or text such as `name=value; name=value`."""
+    if isinstance(raw, dict):
+        return raw
+    parts = raw.split(";") if isinstance(raw, str) else ["?"]
+    pairs = [part.partition("=") for part in parts if part.strip()]
+    if not all(sign and name.strip() for name, sign, _ in pairs):
+        raise BadValue("pairs such as name=value; name=value")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def plain(value: Any) -> Any:
