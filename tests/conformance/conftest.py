@@ -34,9 +34,16 @@ def need(tool: str) -> str:
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[PaperGateway]:
+def wire(tmp_path: Path) -> Path:
+    """The file with everything that crosses the gateway's public listener."""
+    return tmp_path / "wire.jsonl"
+
+
+@pytest.fixture
+async def gateway(wire: Path) -> AsyncIterator[PaperGateway]:
     """A calm cash session at real speed."""
-    served = PaperGateway(PaperConfig(start_ns=parse_ts(START), seed=7, roots=("MNQ",), scenario="quiet"))
+    config = PaperConfig(start_ns=parse_ts(START), seed=7, roots=("MNQ",), scenario="quiet")
+    served = PaperGateway(config, transcript=wire)
     await served.start()
     yield served
     await served.stop()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.conftest import ACCOUNT, CONTRACT, HERE, Run, need
+from tests.conformance.transcript import check
 
 NODE, RUST = HERE / "node", HERE / "rust"
 TARGET = Path(__file__).parents[2] / "rust" / "target" / "conformance"
@@ -44,7 +45,7 @@ def rust_client() -> str:
     return str(TARGET / "debug" / "paper-gateway-conformance")
 
 
-async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run) -> None:
+async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run, wire: Path) -> None:
     seen = await run(node, str(NODE / "client.mjs"))
     assert seen["login"] == {"success": True, "token": "string"}
     assert ACCOUNT in seen["accounts"]
@@ -66,9 +67,10 @@ async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run) 
     assert seen["fault"] is True
     assert seen["reconnect"]["reconnected"] == 1
     assert "Connection closed with an error" in seen["reconnect"]["reason"]
+    assert check(wire) == []
 
 
-async def test_strict_rust_client_makes_every_call_and_finds_no_gap(rust_client: str, run: Run) -> None:
+async def test_strict_rust_client_makes_every_call_and_finds_no_gap(rust_client: str, run: Run, wire: Path) -> None:
     seen = await run(rust_client)
     assert ACCOUNT in seen["accounts"]
     assert seen["contract"] == CONTRACT
@@ -90,9 +92,10 @@ async def test_strict_rust_client_makes_every_call_and_finds_no_gap(rust_client:
     assert rest["trades"] == 5
     assert rest["closing"] == 3
     assert rest["after_logout"] is not None
+    assert check(wire) == []
 
 
-async def test_signalrcore_negotiates_version_0_and_trades(run: Run) -> None:
+async def test_signalrcore_negotiates_version_0_and_trades(run: Run, wire: Path) -> None:
     seen = await run(sys.executable, str(HERE / "python" / "client.py"))
     assert seen["completions"] == [None, None]
     assert ACCOUNT in seen["snapshot"]
@@ -100,6 +103,7 @@ async def test_signalrcore_negotiates_version_0_and_trades(run: Run) -> None:
     assert seen["success"] is True
     assert seen["statuses"] == [6, 2]
     assert seen["closed"] is True
+    assert check(wire) == []
 
 
 def test_the_locks_name_versions_and_no_address() -> None:
@@ -109,6 +113,7 @@ def test_the_locks_name_versions_and_no_address() -> None:
     assert 'name = "projectx-client"\nversion = "8.0.0"' in (RUST / "Cargo.lock").read_text()
 
 
-async def test_signalrcore_comes_back_after_a_lost_connection(run: Run) -> None:
+async def test_signalrcore_comes_back_after_a_lost_connection(run: Run, wire: Path) -> None:
     seen = await run(sys.executable, str(HERE / "python" / "reconnect.py"))
     assert seen == {"before": True, "after": True}
+    assert check(wire) == []
