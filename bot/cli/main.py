@@ -143,8 +143,12 @@ def paper_command(
     roots: Annotated[str, typer.Option(help="Symbols, separated by commas.")] = "MNQ,MES",
     scenario: Annotated[str, typer.Option()] = "breakout",
     tape: Annotated[
-        Path | None, typer.Option(help="CSV of trades and quotes, or of one-minute bars.")
+        list[str] | None,
+        typer.Option(help="CSV, DBN or a folder of `bot record`, also as MNQ=file; repeatable."),
     ] = None,
+    tape_lead: Annotated[
+        int, typer.Option("--tape-lead", help="Seconds at the tape's begin that become history.")
+    ] = 0,
     username: Annotated[str, typer.Option()] = "paper",
     state: Annotated[Path | None, typer.Option(help="State folder; default: in the bot's.")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="HTTPS and WSS, with a certificate of its own.")] = False,
@@ -168,7 +172,7 @@ def paper_command(
         printer,
         paper.serve(
             port=port, control_port=control_port, start=start, rate=rate, seed=seed, density=density, roots=roots,
-            scenario=scenario, tape=tape, username=username, api_key=key, folder=folder,
+            scenario=scenario, tapes=tape or (), tape_lead_s=tape_lead, username=username, api_key=key, folder=folder,
             transcript=transcript, tls=tls_fault or ("good" if tls else None),
             options=settings.paper.options, given=option or (),
         ),

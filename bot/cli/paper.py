@@ -22,7 +22,7 @@ DEFAULT_START = "2025-11-04T09:28:00"
 
 async def serve(
     *, port: int, control_port: int, start: str, rate: float, seed: int, density: str, roots: str, scenario: str,
-    tape: Path | None, username: str, api_key: str, folder: Path,
+    tapes: Sequence[str], tape_lead_s: int, username: str, api_key: str, folder: Path,
     transcript: Path | None = None, tls: str | None = None, options: Mapping[str, Any],
     given: Sequence[str] = (),
 ) -> int:  # fmt: skip
@@ -37,7 +37,7 @@ async def serve(
         instrument(root)
     plain = {
         "start_ns": start_of(start), "rate": rate, "seed": seed, "density": density, "roots": symbols,
-        "scenario": scenario, "tape": None if tape is None else str(tape), "username": username, "api_key": api_key,
+        "scenario": scenario, "tapes": tapes, "tape_lead_s": tape_lead_s, "username": username, "api_key": api_key,
         "state_dir": str(folder), "port": port, "control_port": control_port, "tls": tls,
     }  # fmt: skip
     try:

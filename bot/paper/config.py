@@ -93,7 +93,8 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One gateway. `start_ns` is the venue time of the first start, `rate` venue seconds per real second.
 
     With `state_dir` the state survives the process; port 0 takes a free one. `tls` puts the public side
-    behind a certificate: a good one, or one with the fault that its value names.
+    behind a certificate: a good one, or one with the fault that its value names. `tapes` are paths, or
+    `MNQ=path` for one root's contracts alone; their first `tape_lead_s` become history.
     """
 
     start_ns: int
@@ -102,7 +103,8 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True):
     density: Literal["light", "full"] = "light"
     roots: tuple[str, ...] = ("MNQ", "MES")
     scenario: str = "breakout"
-    tape: str | None = None
+    tapes: tuple[str, ...] = ()
+    tape_lead_s: int = 0
     username: str = "paper"
     api_key: str = "paper-key"
     accounts: tuple[PaperAccount, ...] = DEFAULT_ACCOUNTS

@@ -23,7 +23,8 @@ from bot.paper.config import PaperConfig
 from bot.paper.control import Control
 from bot.paper.market.feed import Market
 from bot.paper.market.synthetic import SyntheticMarket
-from bot.paper.market.tape import TapeMarket
+from bot.paper.market.tape import tape_market
+from bot.paper.market.tape_reader import named
 from bot.paper.sockets import Sockets
 from bot.paper.state_log import StateLog
 from bot.paper.tap import TappedRunner
@@ -247,8 +248,10 @@ def announce(gateway: PaperGateway, path: Path) -> None:
 
 def build_market(config: PaperConfig) -> Market:
     """The market that the settings name: a tape, or the synthetic one. Raises BotError."""
-    if config.tape is not None:
-        return TapeMarket(config.tape, config.roots[0], config.start_ns)
+    if config.tapes:
+        only = config.roots[0] if len(config.roots) == 1 else None
+        tapes = [(root or only, path) for root, path in map(named, config.tapes)]
+        return tape_market(tapes, config.start_ns, config.tape_lead_s * SECOND)
     return SyntheticMarket(
         config.seed, config.start_ns, config.roots, config.density, config.scenario, SessionCalendar.shipped()
     )

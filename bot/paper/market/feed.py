@@ -22,6 +22,9 @@ BUY, SELL = 0, 1
 ASK_LEVEL, BID_LEVEL = 1, 2
 """The DomType numbers of a book level; a volume of 0 removes it (gateway.md 12.2)."""
 
+RESET = 6
+"""The DomType number that clears the book; price and volume are 0."""
+
 
 class QuoteTick(msgspec.Struct, frozen=True, gc=False):
     """The touch after a change; prices in ticks, sizes in lots, `ts` in ns UTC."""
@@ -45,7 +48,7 @@ class Print(msgspec.Struct, frozen=True, gc=False):
 
 
 class DepthLevel(msgspec.Struct, frozen=True, gc=False):
-    """The new total `volume` at a price of the book; `kind` is 1 ask or 2 bid."""
+    """The new total `volume` at a price of the book; `kind` is 1 ask or 2 bid, another DomType on tapes."""
 
     contract_id: str
     ts: TsNs

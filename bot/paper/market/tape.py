@@ -1,71 +1,77 @@
-"""Plays a recorded market: trades and quotes as they were, or one-minute bars walked through.
+"""Plays a recorded market: one or several tapes, each of one or several contracts, in one order of time.
 
-The book of a tape is its touch. A bar is walked open, nearer extreme, other extreme, close, its volume
-spread over the prints.
+Bars are walked open, nearer extreme, other extreme, close, their volume spread over the prints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import chain, pairwise
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Final
 
-from bot.model.contract import Contract
+import msgspec
+
+from bot.calendar.sessions import SessionCalendar
+from bot.model.contract import MONTH_LETTERS, Contract, split_contract_id
 from bot.model.errors import ConfigError, UnknownSymbol
-from bot.model.instruments import contract_of, instrument
+from bot.model.instruments import BY_PRODUCT, contract_for, front_month
 from bot.model.market import MinuteBar
-from bot.model.quantities import Ticks, TsNs
+from bot.model.quantities import Ticks
 from bot.model.times import MINUTE, SECOND
-from bot.paper.market.feed import ASK_LEVEL, BID_LEVEL, BUY, SELL, DepthLevel, MarketEvent, Print, QuoteTick
-from bot.paper.market.tape_reader import Tape, TapeQuote, TapeTrade, read_tape
+from bot.paper.market.feed import BUY, SELL, DepthLevel, MarketEvent, QuoteTick
+from bot.paper.market.symbols import shifted
+from bot.paper.market.tape_player import ASSUMED_SIZE, TapePlayer
+from bot.paper.market.tape_reader import open_tape
+from bot.paper.market.tape_rows import Tape, TapeBar, TapeQuote, TapeRow, TapeTrade
 
 _LEG: Final = 12
 """Prints at most on each of the three ways through a bar."""
 
-_BAR_SIZE: Final = 10
-"""Lots shown on each side while bars are played."""
+
+class _Span(msgspec.Struct):
+    """Where the rows of a tape lie."""
+
+    first: int
+    last: int = 0
 
 
 class TapeMarket:
-    """One contract's recording, from `lead_ns` after its first row on.
+    """Recordings of one time, from `lead_ns` after their first row on.
 
-    `start_ns` re-times it so that this point lies there; None keeps the recorded times. Rows before it
-    are history. Raises TapeError for a file that is not a tape, ConfigError when nothing is left to play,
-    UnknownSymbol for an unknown root.
+    `start_ns` re-times them so that this point lies there, and each contract becomes the one that stands
+    there in its place; None keeps times and contracts. Rows before it are history. All rows are looked
+    through first: raises TapeError for a wrong one, ConfigError for tapes that do not go together or when
+    nothing is left to play.
     """
 
-    def __init__(self, path: str | Path, root: str, start_ns: int | None = None, lead_ns: int = 0) -> None:
-        tape = read_tape(Path(path), instrument(root).tick)
-        first = _start_of(tape)
-        self._shift = 0 if start_ns is None else start_ns - first - lead_ns
-        self._start = first + lead_ns + self._shift
-        day = datetime.fromtimestamp(self._start // SECOND, UTC).date()
-        contract = contract_of(root, day, self._start)
-        self._contracts = {contract.id: contract}
-        self._id = contract.id
-        recorded = first + lead_ns
-        events = [row for row in tape.events if row.ts >= recorded]
-        bars = [bar for bar in tape.bars if bar.start >= recorded]
-        if not (events or bars):
+    def __init__(
+        self, tapes: Sequence[Tape], start_ns: int | None = None, lead_ns: int = 0,
+        calendar: SessionCalendar | None = None,
+    ) -> None:  # fmt: skip
+        calendar = calendar or SessionCalendar.shipped()
+        self._players: dict[str, TapePlayer] = {}
+        self._contracts: dict[str, Contract] = {}
+        spans = [_Span(next(_expanded(tape.rows())).ts) for tape in tapes]
+        first = min(span.first for span in spans)
+        self._border = border = first + lead_ns
+        self._shift = 0 if start_ns is None else start_ns - border
+        self._start = border + self._shift
+        self._recorded_day, self._played_day = calendar.risk_day(border), calendar.risk_day(self._start)
+        self._learn(tapes, spans)
+        _check_together(tapes, spans)
+        for player in self._players.values():
+            player.begin(border, self._start)
+        rows = heapq.merge(*map(self._ahead, tapes), key=_time_of)
+        self._rows = iter(rows)
+        self._next = next(self._rows, None)
+        if self._next is None:
             raise ConfigError(
-                f"tape {path}",
-                expected="rows after its lead",
-                seen=f"none after {lead_ns} ns",
+                f"tape {tapes[0].path}", expected="rows after its lead", seen=f"none after {lead_ns} ns",
                 do="shorten the lead",
-            )
-        self._history = [bar for bar in tape.bars if bar.start + MINUTE <= recorded] or _minutes(
-            [row for row in tape.events if row.ts < recorded], recorded
-        )
-        self._last: int | None = self._history[-1].close if self._history else None
-        self._touch = _first_touch(events or _walked(bars[0]))
-        self._touched = self._start
-        self._offset = 0
+            )  # fmt: skip
         self._now = self._start
-        self._push: tuple[int, int, int, int] | None = None
-        self._rows: Iterator[TapeTrade | TapeQuote] = chain(events, chain.from_iterable(map(_walked, bars)))
-        self._next: TapeTrade | TapeQuote | None = next(self._rows, None)
 
     @property
     def contracts(self) -> Mapping[str, Contract]:
@@ -78,9 +84,11 @@ class TapeMarket:
 
     def advance(self, now: int) -> list[MarketEvent]:
         out: list[MarketEvent] = []
-        while self._next is not None and self._next.ts + self._shift <= now:
-            self._play(self._next, self._next.ts + self._shift, out)
-            self._next = next(self._rows, None)
+        shift, row = self._shift, self._next
+        while row is not None and row.ts + shift <= now:
+            self._players[row.contract].play(row, row.ts + shift, out)
+            row = next(self._rows, None)
+        self._next = row
         self._now = max(self._now, now)
         return out
 
@@ -88,118 +96,111 @@ class TapeMarket:
         return None if self._next is None else self._next.ts + self._shift
 
     def history(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
-        self._check(contract_id)
-        shift = self._shift
-        return [
-            MinuteBar(TsNs(bar.start + shift), bar.open, bar.high, bar.low, bar.close, bar.volume)
-            for bar in self._history
-            if start <= bar.start + shift < end
-        ]
+        return self._player(contract_id).history(start, end, self._shift)
 
     def push(self, contract_id: str, target: Ticks, seconds: float) -> None:
         """Shift the recording so that it prints at `target` after `seconds`; the shift stays."""
-        self._check(contract_id)
-        self._push = (self._now, self._now + max(1, int(seconds * SECOND)), self._offset, int(target))
+        self._player(contract_id).push(int(target), self._now, seconds)
 
     def top(self, contract_id: str) -> QuoteTick:
-        self._check(contract_id)
-        return self._quote(self._touched)
+        return self._player(contract_id).top()
 
     def last(self, contract_id: str) -> Ticks | None:
-        self._check(contract_id)
-        return None if self._last is None else Ticks(self._last)
+        last = self._player(contract_id).last
+        return None if last is None else Ticks(last)
 
     def depth(self, contract_id: str) -> list[DepthLevel]:
-        top = self.top(contract_id)
-        return [
-            DepthLevel(self._id, top.ts, BID_LEVEL, top.bid, top.bid_size),
-            DepthLevel(self._id, top.ts, ASK_LEVEL, top.ask, top.ask_size),
-        ]
+        return self._player(contract_id).depth()
 
-    def _play(self, row: TapeTrade | TapeQuote, ts: int, out: list[MarketEvent]) -> None:
-        shifted = self._shifted(row, ts)
-        if isinstance(row, TapeQuote):
-            self._retouch(row, shifted, ts, out)
-            return
-        if shifted != self._offset:
-            self._retouch(self._touch, shifted, ts, out)
-        price = row.price + shifted
-        aggressor = row.aggressor
-        if aggressor is None:
-            aggressor = BUY if row.price >= self._touch.ask else SELL
-        out.append(Print(self._id, TsNs(ts), Ticks(price), row.size, aggressor))
-        self._last = price
+    def _learn(self, tapes: Sequence[Tape], spans: Sequence[_Span]) -> None:
+        """Look through all rows: what was before the border, and what each contract begins with."""
+        owners: dict[str, Tape] = {}
+        for tape, span in zip(tapes, spans, strict=True):
+            for row in tape.rows():
+                player = self._players.get(row.contract) or self._admit(row.contract)
+                if owners.setdefault(row.contract, tape) is not tape:
+                    raise ConfigError(
+                        f"tape {tape.path}", expected="each contract on one tape",
+                        seen=f"{row.contract}, which {owners[row.contract].path} holds too", do="leave one of them out",
+                    )  # fmt: skip
+                span.last = row.ts
+                if row.ts < self._border:
+                    player.learn(row, self._border)
+                else:
+                    player.look_ahead(row)
+        silent = [recorded for recorded, player in self._players.items() if not player.touched]
+        for recorded in silent:
+            del self._contracts[self._played(recorded)]
+        self._silent = frozenset(silent)
+        self._by_id = {player.contract_id: player for player in self._players.values() if player.touched}
 
-    def _retouch(self, touch: TapeQuote, offset: int, ts: int, out: list[MarketEvent]) -> None:
-        before = self._quote(ts)
-        self._touch, self._offset, self._touched = touch, offset, ts
-        after = self._quote(ts)
-        for kind, old, new, size, old_size in (
-            (BID_LEVEL, before.bid, after.bid, after.bid_size, before.bid_size),
-            (ASK_LEVEL, before.ask, after.ask, after.ask_size, before.ask_size),
-        ):
-            if old != new:
-                out.append(DepthLevel(self._id, TsNs(ts), kind, old, 0))
-            if old != new or size != old_size:
-                out.append(DepthLevel(self._id, TsNs(ts), kind, new, size))
-        out.append(after)
+    def _admit(self, recorded: str) -> TapePlayer:
+        played = self._played(recorded)
+        product, letter, year = split_contract_id(played)
+        root, month = BY_PRODUCT[product].root, (year, MONTH_LETTERS.index(letter) + 1)
+        active = month == front_month(root, self._played_day)
+        self._contracts[played] = contract_for(root, *month, self._start, active=active)
+        player = self._players[recorded] = TapePlayer(recorded, played)
+        return player
 
-    def _shifted(self, row: TapeTrade | TapeQuote, ts: int) -> int:
-        """The offset in ticks at `ts`, on its way while a push is under way."""
-        if self._push is None:
-            return self._offset
-        begun, end, before, target = self._push
-        price = row.price if isinstance(row, TapeTrade) else row.bid
-        if ts < end:
-            return before + (target - price - before) * (ts - begun) // (end - begun)
-        if isinstance(row, TapeTrade):
-            self._push = None
-            return target - row.price
-        return target - price
+    def _played(self, recorded: str) -> str:
+        return shifted(recorded, self._recorded_day, self._played_day)
 
-    def _quote(self, ts: int) -> QuoteTick:
-        touch, offset = self._touch, self._offset
-        return QuoteTick(
-            self._id, TsNs(ts), Ticks(touch.bid + offset), touch.bid_size,
-            Ticks(touch.ask + offset), touch.ask_size,
-        )  # fmt: skip
+    def _ahead(self, tape: Tape) -> Iterator[TapeRow]:
+        return (
+            row
+            for row in _expanded(tape.rows())
+            if row.ts >= self._border and row.contract not in self._silent
+        )
 
-    def _check(self, contract_id: str) -> None:
-        if contract_id != self._id:
+    def _player(self, contract_id: str) -> TapePlayer:
+        player = self._by_id.get(contract_id)
+        if player is None:
             raise UnknownSymbol(
-                "contract", expected=self._id, seen=contract_id, do="use the contract that the tape holds"
-            )
+                "contract", expected=" or ".join(self._contracts), seen=contract_id,
+                do="use a contract that the tape holds",
+            )  # fmt: skip
+        return player
 
 
-def _start_of(tape: Tape) -> int:
-    return tape.events[0].ts if tape.events else tape.bars[0].start
+def tape_market(
+    named: Iterable[tuple[str | None, Path]], start_ns: int | None = None, lead_ns: int = 0
+) -> TapeMarket:
+    """The market of tapes given as root (None: all that the tape names) and path."""
+    return TapeMarket([open_tape(path, root) for root, path in named], start_ns, lead_ns)
 
 
-def _first_touch(rows: Sequence[TapeTrade | TapeQuote]) -> TapeQuote:
-    """The touch before the first row: the first recorded one, or one around the first trade."""
-    quote = next((row for row in rows if isinstance(row, TapeQuote)), None)
-    if quote is not None:
-        return quote
-    price = next(row.price for row in rows if isinstance(row, TapeTrade))
-    return TapeQuote(rows[0].ts, Ticks(price - 1), _BAR_SIZE, price, _BAR_SIZE)
+def _check_together(tapes: Sequence[Tape], spans: Sequence[_Span]) -> None:
+    earliest = min(zip(spans, tapes, strict=True), key=lambda each: each[0].last)
+    for tape, span in zip(tapes, spans, strict=True):
+        if span.first > earliest[0].last:
+            raise ConfigError(
+                f"tape {tape.path}", expected="tapes of one time",
+                seen=f"one that begins after the end of {earliest[1].path}", do="play tapes of the same hours",
+            )  # fmt: skip
 
 
-def _minutes(rows: Sequence[TapeTrade | TapeQuote], until: int) -> list[MinuteBar]:
-    """Closed minute bars of the recorded trades."""
-    bars: dict[int, MinuteBar] = {}
-    for row in rows:
-        start = row.ts // MINUTE * MINUTE
-        if isinstance(row, TapeQuote) or start + MINUTE > until:
+def _time_of(row: TapeRow) -> int:
+    return row.ts
+
+
+def _expanded(rows: Iterator[TapeRow]) -> Iterator[TapeRow]:
+    """The rows with each bar walked through; bars of several contracts side by side."""
+    for opens, group in groupby(rows, key=_minute_of):
+        if opens is None:
+            yield from group
             continue
-        bar = bars.get(start) or MinuteBar(TsNs(start), row.price, row.price, row.price, row.price, 0)
-        bars[start] = MinuteBar(
-            bar.start, bar.open, max(bar.high, row.price), min(bar.low, row.price), row.price, bar.volume + row.size
-        )  # fmt: skip
-    return list(bars.values())
+        walked = [part for row in group if isinstance(row, TapeBar) for part in _walked(row)]
+        yield from sorted(walked, key=_time_of)
 
 
-def _walked(bar: MinuteBar) -> list[TapeTrade | TapeQuote]:
+def _minute_of(row: TapeRow) -> int | None:
+    return row.ts if isinstance(row, TapeBar) else None
+
+
+def _walked(row: TapeBar) -> list[TapeTrade | TapeQuote]:
     """A bar as quotes and prints that make the same bar again."""
+    bar, contract = row.bar, row.contract
     up_first = bar.high - bar.open < bar.open - bar.low
     turns = (bar.open, *((bar.high, bar.low) if up_first else (bar.low, bar.high)), bar.close)
     prices = [bar.open]
@@ -215,9 +216,9 @@ def _walked(bar: MinuteBar) -> list[TapeTrade | TapeQuote]:
         ts = bar.start + i * (MINUTE - SECOND) // len(prices)
         rising = price > before
         bid = Ticks(price - 1) if rising else price
-        rows.append(TapeQuote(ts, bid, _BAR_SIZE, Ticks(bid + 1), _BAR_SIZE))
+        rows.append(TapeQuote(contract, ts, bid, ASSUMED_SIZE, Ticks(bid + 1), ASSUMED_SIZE))
         size = share + (1 if i < rest else 0)
         if size:
-            rows.append(TapeTrade(ts, price, size, BUY if rising else SELL))
+            rows.append(TapeTrade(contract, ts, price, size, BUY if rising else SELL))
         before = price
     return rows

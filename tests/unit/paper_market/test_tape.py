@@ -12,7 +12,8 @@ from bot.model.market import MinuteBar
 from bot.model.times import MINUTE, SECOND, parse_ts
 from bot.paper.market.feed import ASK_LEVEL, BID_LEVEL, DepthLevel, Print, QuoteTick
 from bot.paper.market.tape import TapeMarket
-from bot.paper.market.tape_reader import TapeError
+from bot.paper.market.tape_reader import open_tape
+from bot.paper.market.tape_rows import TapeError
 from tests.unit.paper_market.round_trip import minute_bars
 
 EVENTS = Path(__file__).parent / "mes_events.csv"
@@ -21,8 +22,12 @@ FIRST = parse_ts("2025-11-05T14:30:00Z")
 MES = "CON.F.US.MES.Z25"
 
 
+def play(path: Path, root: str | None = None, start_ns: int | None = None, lead_ns: int = 0) -> TapeMarket:
+    return TapeMarket([open_tape(path, root)], start_ns, lead_ns)
+
+
 def test_a_tape_plays_each_row_at_its_time() -> None:
-    tape = TapeMarket(EVENTS, "MES")
+    tape = play(EVENTS, "MES")
     assert list(tape.contracts) == [MES]
     assert tape.next_ts() == FIRST
     events = tape.advance(FIRST + 3 * SECOND)
@@ -41,7 +46,7 @@ def test_a_tape_plays_each_row_at_its_time() -> None:
 
 
 def test_the_depth_of_a_tape_is_its_touch() -> None:
-    tape = TapeMarket(EVENTS, "MES")
+    tape = play(EVENTS, "MES")
     book: dict[tuple[int, int], int] = {(each.kind, each.price): each.volume for each in tape.depth(MES)}
     for each in tape.advance(FIRST + 10 * MINUTE):
         if isinstance(each, DepthLevel):
@@ -54,8 +59,8 @@ def test_the_depth_of_a_tape_is_its_touch() -> None:
 
 
 def test_a_tape_in_pieces_is_the_tape_as_a_whole() -> None:
-    whole, pieces = TapeMarket(EVENTS, "MES").advance(FIRST + 10 * MINUTE), []
-    tape = TapeMarket(EVENTS, "MES")
+    whole, pieces = play(EVENTS, "MES").advance(FIRST + 10 * MINUTE), []
+    tape = play(EVENTS, "MES")
     for step in range(2000):
         pieces += tape.advance(FIRST + step * 777_777_777)
     assert pieces == whole
@@ -64,7 +69,7 @@ def test_a_tape_in_pieces_is_the_tape_as_a_whole() -> None:
 
 def test_a_tape_is_retimed_and_its_lead_becomes_history() -> None:
     start = parse_ts("2026-03-02T14:30:00Z")
-    tape = TapeMarket(EVENTS, "MES", start_ns=start, lead_ns=2 * MINUTE)
+    tape = play(EVENTS, "MES", start_ns=start, lead_ns=2 * MINUTE)
     (contract,) = tape.contracts
     assert contract == "CON.F.US.MES.H26"
     history = tape.history(contract, start - 10 * MINUTE, start)
@@ -75,10 +80,10 @@ def test_a_tape_is_retimed_and_its_lead_becomes_history() -> None:
 
 
 def test_bars_are_walked_so_that_they_come_out_again() -> None:
-    tape = TapeMarket(BARS, "MES", lead_ns=MINUTE)
+    tape = play(BARS, "MES", lead_ns=MINUTE)
     first = tape.start_ns
     events = tape.advance(first + 10 * MINUTE)
-    recorded = TapeMarket(BARS, "MES", lead_ns=4 * MINUTE).history(MES, 0, 2**62)[1:]
+    recorded = play(BARS, "MES", lead_ns=4 * MINUTE).history(MES, 0, 2**62)[1:]
     assert minute_bars([each for each in events if isinstance(each, Print)])[:3] == recorded
     touch = tape.top(MES)
     assert touch.bid < touch.ask
@@ -90,7 +95,7 @@ def test_bars_are_walked_so_that_they_come_out_again() -> None:
 
 
 def test_a_push_shifts_the_recording_to_its_target() -> None:
-    tape = TapeMarket(EVENTS, "MES")
+    tape = play(EVENTS, "MES")
     tape.advance(FIRST + 70 * SECOND)
     tape.push(MES, 27300, 60.0)
     prices = [each.price for each in tape.advance(FIRST + 10 * MINUTE) if isinstance(each, Print)]
@@ -120,7 +125,7 @@ def test_a_corrupt_row_is_named(tmp_path: Path, line: int, row: str, complaint: 
     path = tmp_path / "tape.csv.gz"
     path.write_bytes(gzip.compress("\n".join(rows).encode()))
     with pytest.raises(TapeError) as refused:
-        TapeMarket(path, "MES")
+        play(path, "MES")
     assert f"{path}, line {line}" in str(refused.value)
     assert complaint in refused.value.expected
     assert str(refused.value.seen) in str(refused.value)
@@ -142,7 +147,7 @@ def test_a_corrupt_bar_is_named(tmp_path: Path, row: str, complaint: str) -> Non
     path = tmp_path / "bars.csv"
     path.write_text("\n".join(rows))
     with pytest.raises(TapeError, match="line 4") as refused:
-        TapeMarket(path, "MES")
+        play(path, "MES")
     assert complaint in refused.value.expected
 
 
@@ -153,21 +158,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     empty.write_text(EVENTS.read_text().splitlines()[0])
     for path in (tmp_path / "absent.csv", cut, empty):
         with pytest.raises(TapeError, match=path.name):
-            TapeMarket(path, "MES")
+            play(path, "MES")
 
 
 def test_a_lead_longer_than_the_tape_is_refused() -> None:
     with pytest.raises(ConfigError, match="shorten the lead"):
-        TapeMarket(EVENTS, "MES", lead_ns=3600 * SECOND)
+        play(EVENTS, "MES", lead_ns=3600 * SECOND)
 
 
 def test_another_contract_than_the_tapes_is_refused() -> None:
     with pytest.raises(UnknownSymbol):
-        TapeMarket(EVENTS, "MES").last("CON.F.US.MNQ.Z25")
+        play(EVENTS, "MES").last("CON.F.US.MNQ.Z25")
 
 
 def test_recorded_trades_and_quotes_play_whole(market_files: Path) -> None:
-    tape = TapeMarket(market_files / "es_2024-07-01_2358_trades_quotes.csv.gz", "ES")
+    tape = play(market_files / "es_2024-07-01_2358_trades_quotes.csv.gz", "ES")
     (contract,) = tape.contracts
     assert contract == "CON.F.US.EP.U24"
     events = tape.advance(tape.start_ns + 10 * MINUTE)
@@ -178,10 +183,10 @@ def test_recorded_trades_and_quotes_play_whole(market_files: Path) -> None:
 
 def test_recorded_bars_come_out_again(market_files: Path) -> None:
     path = market_files / "6e_2024-01-01_2024-01-15_1m.csv.gz"
-    tape = TapeMarket(path, "6E")
+    tape = play(path, "6E")
     (contract,) = tape.contracts
     prints = [each for each in tape.advance(tape.start_ns + 1440 * MINUTE) if isinstance(each, Print)]
-    recorded = TapeMarket(path, "6E", lead_ns=1440 * MINUTE).history(contract, 0, 2**62)
+    recorded = play(path, "6E", lead_ns=1440 * MINUTE).history(contract, 0, 2**62)
     thick = {bar.start for bar in recorded if bar.volume >= 4}
     assert len(thick) > 1000
     made = minute_bars(prints)
