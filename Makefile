@@ -5,7 +5,7 @@ ARGS ?=
 WORK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test install-perf run test test-python test-rust lint perf clean
+.PHONY: help install install-test install-perf run test test-python test-rust lint failures perf clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ lint: ## ruff, mypy strict, import contracts, stub test, clippy, sealed crates
 	@if $(PY) -c 'import trading_bot_core' 2>/dev/null; then $(PY) -m mypy.stubtest trading_bot_core; fi
 	@if command -v cargo >/dev/null; then cd rust && cargo fmt --check && cargo clippy --locked --workspace --all-targets --quiet -- -D warnings; \
 	 cd ../tests/conformance/rust && cargo fmt --check && CARGO_TARGET_DIR=../../../rust/target/conformance cargo clippy --locked --all-targets --quiet -- -D warnings; fi
+
+failures: install-test ## list in docs/failures.md which tests hold which failure row
+	@$(PY) -m tests.failures.page
 
 perf: install-perf ## benchmarks against the Python authority and named peers (WORK=market_data for one part)
 	@$(PY) -m perf.run $(if $(WORK),--work $(WORK))
