@@ -36,6 +36,8 @@ class Events:
         self._status: dict[str, str] = {}
         self._balance: dict[str, Decimal] = {}
         self._spent: dict[str, list[Decimal]] = {}
+        self._unanswered: set[tuple[str, Any]] = set()
+        self._unshown: dict[str, set[str]] = {}
 
     def complaints(self) -> Iterator[Complaint]:
         """Client records and server records in the order in which they crossed the wire."""
@@ -62,11 +64,22 @@ class Events:
             if not self._topics.get(topic):
                 self._topics[topic] = True
                 self._first.add(topic)
+                if "invocationId" in record:
+                    self._unanswered.add(topic)
 
     def _done(self, record: dict[str, Any] | None) -> None:
-        name = "" if record is None else record["target"].lower()
-        if record is not None and name.startswith("unsubscribe"):
+        if record is None:
+            return
+        name = record["target"].lower()
+        self._unanswered.discard((name.removeprefix("subscribe"), *record["arguments"]))
+        if name.startswith("unsubscribe"):
             self._topics[name.removeprefix("unsubscribe"), *record["arguments"]] = False
+
+    def _heard(self, topic: tuple[str, Any], where: str) -> Iterator[Complaint]:
+        if not self._topics.get(topic):
+            yield "subscription", f"{where}: nobody subscribed to {topic}"
+        elif topic in self._unanswered:
+            yield "event order", f"{where}: comes before the completion of its subscription"
 
     def _event(self, record: dict[str, Any]) -> Iterator[Complaint]:
         target, arguments = record.get("target"), record.get("arguments")
@@ -94,8 +107,7 @@ class Events:
             yield "event", f"{where}: expected [contractId, data], got {str(arguments)[:120]}"
             return
         contract, data = arguments
-        if not self._topics.get((topic, contract)):
-            yield "subscription", f"{where}: nobody subscribed to {contract}"
+        yield from self._heard((topic, contract), where)
         rows = [data] if target == "GatewayQuote" else data
         if not isinstance(rows, list) or not rows:
             yield "event", f"{where}: expected a list with rows, got {str(data)[:120]}"
@@ -151,8 +163,7 @@ class Events:
         if problems:
             return
         key = (topic,) if topic == "accounts" else (topic, row["accountId"])
-        if not self._topics.get(key):
-            yield "subscription", f"{where}: nobody subscribed"
+        yield from self._heard(key, where)
         flat = target == "GatewayUserPosition" and row["size"] == "0"
         expected = "0" if target == "GatewayUserTrade" else "2" if flat else "1"
         if action != expected or not isinstance(action, Number):
@@ -161,6 +172,8 @@ class Events:
             yield "position", f"{where}: a flat position of type {row['type']}"
         if target == "GatewayUserOrder":
             yield from self._order(row, where)
+        elif target == "GatewayUserPosition":
+            self._unshown.get(row["accountId"], set()).discard(row["contractId"])
         elif target == "GatewayUserTrade":
             yield from self._trade(row, where)
         elif target == "GatewayUserAccount":
@@ -199,10 +212,14 @@ class Events:
             - Decimal(row["fees"])
             - Decimal(row.get("commissions", "0"))
         )
+        if self._topics.get(("positions", row["accountId"])):
+            self._unshown.setdefault(row["accountId"], set()).add(row["contractId"])
         self._spent.setdefault(row["accountId"], []).append(change)
 
     def _account(self, row: dict[str, Any], where: str) -> Iterator[Complaint]:
         identity, balance = row["id"], Decimal(row["balance"])
+        if hidden := self._unshown.pop(identity, set()):
+            yield "event order", f"{where}: comes before the positions of {sorted(hidden)}"
         due = sum(self._spent.pop(identity, []), Decimal(0))
         watched = self._topics.get(("trades", identity), False)
         if watched and identity in self._balance and abs(self._balance[identity] + due - balance) > _CENT:
