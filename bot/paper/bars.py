@@ -52,7 +52,8 @@ class Bars:
             state, options = self._state, self._state.options
             failed: list[object] | None = [] if options.failure_lists == "empty" else None
             contract = state.catalogue.find(contract_id, state.now)
-            if contract is None:
+            unknown = state.faults.strike("bars.unknown", "any", None, contract_id)
+            if contract is None or unknown is not None:
                 return refused(CONTRACT_NOT_FOUND, bars=failed)
             if not 1 <= unit <= _MONTH:
                 return refused(BAD_UNIT, bars=failed)
@@ -65,15 +66,15 @@ class Bars:
             if state.catalogue.expired(contract, state.now) and unit < options.bars_expired_min_unit:
                 return Answer(payload={"bars": []})
             most = min(limit, options.bars_max)
-            frozen = state.faults.active("bars.freeze")
+            frozen = state.faults.active("bars.freeze", contract_id)
             until = end if frozen is None else min(end, frozen.armed_at)
             leak = partial or options.bars_leak_partial
             step = number if unit in _UNIT_NS else min(number, _MOST_DAYS)
             bars = self.build(contract, start, until, unit, step, most, leak) if start < until else []
             models = [_model(bar, contract) for bar in bars]
-            if state.faults.strike("bars.dup") is not None:
+            if state.faults.strike("bars.dup", "any", None, contract_id) is not None:
                 models = [model for model in models for _ in range(2)]
-            if state.faults.strike("bars.shuffle") is not None:
+            if state.faults.strike("bars.shuffle", "any", None, contract_id) is not None:
                 models = models[1::2] + models[::2]
             return Answer(payload={"bars": models})
 

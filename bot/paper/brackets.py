@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.model.quantities import divide_round
-from bot.model.times import SECOND
 from bot.paper.rows import FILLED, LIMIT, LIVE, OPEN, SUSPENDED, TRAILING, OrderRow
 from bot.paper.state import State
 
@@ -25,7 +24,7 @@ class Brackets:
         Their ids follow the parent's; the target is linked to the stop.
         """
         children: list[OrderRow] = []
-        if self._state.faults.strike("children.missing"):
+        if self._state.faults.strike("children.missing", "any", parent.account, parent.contract):
             return children
         if stop is not None:
             children.append(self._child(parent, stop[1], stop[0], "SL", None))
@@ -38,16 +37,28 @@ class Brackets:
         """A filled parent opens its children; a filled leg ends its sibling."""
         if row.parent is not None:
             delay = self._state.latency.sibling
-            lag = self._state.faults.strike("oco.lag")
+            lag = self._state.faults.strike("oco.lag", "any", row.account, row.contract)
             if lag is not None:
-                delay = int((lag.seconds or 0.0) * SECOND)
+                delay = lag.wait
             self._state.timers.at(ts + delay, lambda due: self.end_siblings(row.id, due))
         elif self._state.children.get(row.id):
             delay = self._state.latency.activate
-            fault = self._state.faults.strike("children.late")
+            fault = self._state.faults.strike("children.late", "any", row.account, row.contract)
             if fault is not None:
-                delay = int((fault.seconds or 0.0) * SECOND)
+                delay = fault.wait
             self._state.timers.at(ts + delay, lambda due: self.activate(row.id, due))
+
+    def has_sibling(self, row: OrderRow) -> bool:
+        """Whether an order is a leg beside which another one still lives."""
+        family = self._state.children.get(row.parent or 0, ())
+        return any(leg.id != row.id and leg.status in LIVE for leg in family)
+
+    def resize(self, parent: OrderRow, ts: int) -> None:
+        """Give suspended children the new size of their parent."""
+        for child in self._state.children.get(parent.id, ()):
+            if child.status == SUSPENDED:
+                child.size, child.updated = parent.size, ts
+                self._state.save_order(child, ts)
 
     def activate(self, parent_id: int, ts: int) -> None:
         """Price the suspended children from the parent's fill and open them, the target first."""
@@ -58,11 +69,12 @@ class Brackets:
         for child in sorted(self._state.children[parent_id], key=lambda row: -row.id):
             if child.status != SUSPENDED or child.offset is None:
                 continue
+            child.size = parent.filled
             level = entry + child.offset
             if child.type == LIMIT:
-                child.limit = level
+                child.limit = level if child.limit is None else child.limit
             else:
-                child.stop = level
+                child.stop = level if child.stop is None else child.stop
             if child.type == TRAILING:
                 child.trail = abs(child.offset)
             self._open(child, ts)

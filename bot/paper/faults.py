@@ -1,169 +1,228 @@
-"""Faults that a test or an operator injects: per endpoint, hub and event, counted, in venue time."""
+"""The faults that are armed: what each waits for, how often it still strikes, and until when.
+
+Everything happens in venue time; a fault given in real time is converted by the clock's rate when it is
+armed. Each stroke is told, so the ledger separates what was struck from what the venue does by itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from bot.model.errors import BadField
 from bot.model.times import SECOND
+from bot.paper.endpoints import EVENTS
+from bot.paper.verbs import MACHINE, VERBS, Verb
 
-ENDPOINTS = {
-    "login": "/api/Auth/loginKey",
-    "loginApp": "/api/Auth/loginApp",
-    "validate": "/api/Auth/validate",
-    "logout": "/api/Auth/logout",
-    "ping": "/api/Status/ping",
-    "accounts": "/api/Account/search",
-    "contracts": "/api/Contract/search",
-    "contract": "/api/Contract/searchById",
-    "available": "/api/Contract/available",
-    "bars": "/api/History/retrieveBars",
-    "place": "/api/Order/place",
-    "modify": "/api/Order/modify",
-    "cancel": "/api/Order/cancel",
-    "orders": "/api/Order/search",
-    "open_orders": "/api/Order/searchOpen",
-    "order": "/api/Order/searchById",
-    "query": "/api/Order/v2/query",
-    "positions": "/api/Position/searchOpen",
-    "close": "/api/Position/closeContract",
-    "partial": "/api/Position/partialCloseContract",
-    "trades": "/api/Trade/search",
-}
-"""Short names of the endpoints, as faults name them; `any` is all of them."""
-
-REST_FAULTS = ("accept_then", "drop", "delay", "refuse", "http", "null", "close.lie", "lag")
-HUB_FAULTS = ("hub.lose", "hub.drop", "hub.late", "hub.dup", "hub.logout", "hub.403")
-VENUE_FAULTS = (
-    "children.missing", "children.late", "oco.lag", "reemit_open_trade", "dup_account", "quote.stop",
-    "quote.sparse", "quote.zero", "depth.reset", "bars.freeze", "bars.dup", "bars.shuffle", "token.expire",
-    "liquidate", "fill",
-)  # fmt: skip
-AT_ONCE = ("hub.drop", "hub.logout", "token.expire", "liquidate", "fill", "depth.reset")
-LASTING = ("hub.lose", "hub.403", "quote.stop", "quote.sparse", "quote.zero")
-"""Faults whose `seconds` is how long they last; for the others it is a delay."""
-
-EVENTS = {
-    "account": "GatewayUserAccount",
-    "order": "GatewayUserOrder",
-    "position": "GatewayUserPosition",
-    "trade": "GatewayUserTrade",
-    "quote": "GatewayQuote",
-    "print": "GatewayTrade",
-    "depth": "GatewayDepth",
-}
+_TIMES = ("after_s", "seconds", "for_s", "step_s")
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One fault. It strikes `count` times (None = until removed) or for `seconds` of venue time.
+    """One fault or move; docs/faults.md tells which members each takes and what they mean.
 
-    Where no count is given, faults of REST calls strike once, but `lag` (answers as of `seconds` ago)
-    and those of the venue until they are removed.
-
-    `how` of accept_then: a status, `reset`, `empty`, `html`; of hub.drop: `close`, `tcp`, `stall`.
-    `after_s` delays the struck answer. `event` is a short or full event name; `status`, `code`, `text`
-    belong to http and refuse; `account_id`, `contract_id` to liquidate; `order_id`, `size` to fill, which
-    fills lots of a working order at its own price.
+    `for_s` is how long it stays armed. `clock` real: its seconds are host time. `step` names the step of a
+    script that it came from. `armed_at` and `until` are venue times in ns, `hits` the strokes so far.
     """
 
     fault: str
     endpoint: str = "any"
-    how: int | Literal["reset", "empty", "html", "close", "tcp", "stall"] | None = None
+    how: int | str | None = None
     count: int | None = None
     after_s: float = 0.0
     seconds: float | None = None
-    status: int = 500
-    code: int = 2
+    for_s: float | None = None
+    step_s: float = 0.5
+    clock: Literal["venue", "real"] = "venue"
+    status: int | None = None
+    code: int | None = None
     text: str | None = None
-    hub: Literal["user", "market", "any"] = "any"
+    retry_after: int | None = None
+    with_id: bool = False
+    with_error: bool = True
+    allow_reconnect: bool | None = None
+    type: int = 42
+    hub: str = "any"
     event: str | None = None
     account_id: int | None = None
     contract_id: str | None = None
     order_id: int | None = None
     size: int | None = None
+    price: float | str | None = None
+    ticks: int | None = None
+    by: int | None = None
+    low: float | str | None = None
+    high: float | str | None = None
+    below: int | None = None
+    above: int | None = None
+    limit: str | None = None
+    group: str | None = None
+    day: str | None = None
+    close: str | None = None
+    set: dict[str, Any] | None = None
+    step: str = ""
     id: int = 0
     armed_at: int = 0
     until: int | None = None
+    hits: int = 0
+
+    @property
+    def wait(self) -> int:
+        """`seconds` in ns."""
+        return int((self.seconds or 0.0) * SECOND)
+
+    @property
+    def after(self) -> int:
+        """`after_s` in ns."""
+        return int(self.after_s * SECOND)
+
+    def touches(self, account: int | None, contract: str | None) -> bool:
+        """Whether its account and contract, where it names them, are these."""
+        return self.account_id in (None, account) and self.contract_id in (None, contract)
+
+
+class Strike(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One stroke, as the ledger keeps it: which fault, what it met (endpoint, event, hub, contract, order)."""
+
+    id: int
+    fault: str
+    met: str = ""
+    step: str = ""
 
 
 class Faults:
-    """The faults that are armed. Those that act at once go to `act`; `told` hears of every one."""
+    """`act` does what acts at once, `told` hears of every fault, `struck` of each stroke and of what it met.
+
+    `rate` is venue seconds per real second; `contract_of` makes a contract id of an id or a root.
+    """
 
     def __init__(self) -> None:
         self.armed: list[Fault] = []
         self.now = 0
+        self.rate = 1.0
         self.told: Callable[[Fault], None] = lambda _fault: None
+        self.struck: Callable[[Fault, str], None] = lambda _fault, _met: None
         self.act: Callable[[Fault], None] = lambda _fault: None
+        self.contract_of: Callable[[str], str] = lambda name: name
         self._next = 1
 
     def add(self, shape: Mapping[str, object]) -> Fault:
         """Arm one fault from its JSON shape, or act at once. Raises BadField naming what is legal."""
+        verb = checked(shape)
         try:
             fault = msgspec.convert(dict(shape), Fault)
         except msgspec.ValidationError as problem:
             raise BadField("fault", expected="the documented members", seen=str(problem)) from problem
-        known = (*REST_FAULTS, *HUB_FAULTS, *VENUE_FAULTS)
-        if fault.fault not in known:
-            raise BadField("fault", expected="one of " + ", ".join(known), seen=fault.fault)
-        if fault.endpoint != "any" and fault.endpoint not in ENDPOINTS:
-            raise BadField("endpoint", expected="any or one of " + ", ".join(ENDPOINTS), seen=fault.endpoint)
-        if fault.fault == "accept_then" and fault.how is None:
-            raise BadField("how", expected="500, 502, 504, reset, empty or html", seen=fault.how)
+        for member in verb.takes:
+            if member.default is not None and member.name not in shape:
+                setattr(fault, member.name, member.default)
         fault.event = EVENTS.get(fault.event, fault.event) if fault.event else None
+        if fault.contract_id is not None:
+            fault.contract_id = self.contract_of(fault.contract_id)
+        if fault.clock == "real":
+            _stretch(fault, self.rate)
         fault.armed_at = self.now
         fault.id, self._next = self._next, self._next + 1
-        if fault.seconds is not None and fault.fault in LASTING:
-            fault.until = self.now + int(fault.seconds * SECOND)
-        elif (
-            fault.count is None
-            and fault.fault in (*REST_FAULTS, "hub.403", "hub.dup")
-            and fault.fault != "lag"
-        ):
+        lasts = fault.for_s if fault.for_s is not None else fault.seconds if verb.lasting else None
+        if verb.arms and lasts is not None:
+            fault.until = self.now + int(lasts * SECOND)
+        elif fault.count is None and verb.once:
             fault.count = 1
         self.told(fault)
-        if fault.fault in AT_ONCE:
-            self.act(fault)
-        else:
+        if verb.arms:
+            self._forget_over()
             self.armed.append(fault)
+        else:
+            self.act(fault)
         return fault
 
     def clear(self) -> None:
         """Disarm everything."""
         self.armed.clear()
 
-    def strike(self, kind: str, endpoint: str = "any") -> Fault | None:
-        """Use up one stroke of the first armed fault of `kind` for `endpoint`, None when there is none."""
+    def strike(
+        self, kind: str, endpoint: str = "any", account: int | None = None, contract: str | None = None
+    ) -> Fault | None:
+        """Use up one stroke of the first armed fault of `kind` for `endpoint`, None when there is none.
+
+        A fault that names an account or a contract strikes only where these are told and equal.
+        """
         if not self.armed:
             return None
         for fault in self.armed:
             if fault.fault == kind and (fault.endpoint in ("any", endpoint) or endpoint == "any"):
-                return self._use(fault)
+                if self._is_over(fault) or not fault.touches(account, contract):
+                    continue
+                return self._use(fault, endpoint)
         return None
 
-    def strike_event(self, kind: str, hub: str, target: str) -> Fault | None:
-        """As `strike`, for one event of a hub."""
+    def strike_event(self, kind: str, hub: str, target: str, argument: object = None) -> Fault | None:
+        """As `strike`, for one event of a hub; `argument` is what its subscription names."""
         if not self.armed:
             return None
         for fault in self.armed:
             if fault.fault == kind and fault.hub in ("any", hub) and fault.event in (None, target):
-                if fault.until is not None and self.now >= fault.until:
+                account = argument if isinstance(argument, int) else None
+                contract = argument if isinstance(argument, str) else None
+                if self._is_over(fault) or not fault.touches(account, contract):
                     continue
-                return self._use(fault)
+                return self._use(fault, target or hub)
         return None
 
-    def active(self, kind: str) -> Fault | None:
-        """The first armed fault of `kind`, without using it up."""
+    def active(self, kind: str, contract: str | None = None) -> Fault | None:
+        """The first armed fault of `kind` for a contract, without using it up; its first stroke is told."""
         for fault in self.armed:
-            if fault.fault == kind and (fault.until is None or self.now < fault.until):
+            if fault.fault == kind and not self._is_over(fault) and fault.contract_id in (None, contract):
+                fault.hits += 1
+                if fault.hits == 1:
+                    self.struck(fault, contract or "")
                 return fault
         return None
 
-    def _use(self, fault: Fault) -> Fault | None:
+    def _is_over(self, fault: Fault) -> bool:
+        return fault.until is not None and self.now >= fault.until
+
+    def _forget_over(self) -> None:
+        self.armed = [fault for fault in self.armed if not self._is_over(fault)]
+
+    def _use(self, fault: Fault, met: str) -> Fault:
+        fault.hits += 1
         if fault.count is not None:
             fault.count -= 1
             if fault.count <= 0:
                 self.armed.remove(fault)
+        self.struck(fault, met)
         return fault
+
+
+def checked(shape: Mapping[str, object]) -> Verb:
+    """The verb of a fault's shape, whose members are all legal. Raises BadField."""
+    name = shape.get("fault")
+    verb = VERBS.get(name) if isinstance(name, str) and name not in MACHINE else None
+    if verb is None:
+        known = ", ".join(each for each in VERBS if each not in MACHINE)
+        raise BadField("fault", expected="one of " + known, seen=name)
+    legal = {member.name: member for member in verb.takes}
+    for key, value in shape.items():
+        if key in ("fault", "step", "clock", "for_s"):
+            continue
+        member = legal.get(key)
+        if member is None:
+            names = ", ".join(legal) or "nothing more"
+            raise BadField(
+                f"{verb.name}.{key}", expected=f"one of {names}", seen=key, do="see docs/faults.md"
+            )
+        if not member.kind.fits(value):
+            raise BadField(f"{verb.name}.{key}", expected=member.kind.expected, seen=value)
+    for member in verb.takes:
+        if member.required and member.name not in shape:
+            raise BadField(f"{verb.name}.{member.name}", expected=member.kind.expected, seen=None)
+    return verb
+
+
+def _stretch(fault: Fault, rate: float) -> None:
+    for name in _TIMES:
+        value = getattr(fault, name)
+        if value is not None:
+            setattr(fault, name, value * rate)

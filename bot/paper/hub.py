@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from bot.clock import Clock
 from bot.model.times import SECOND
-from bot.paper import records, wire
+from bot.paper import records, spoiling, wire
+from bot.paper.faults import Fault
 from bot.paper.hub_session import Closed, HubSession, Send
 from bot.paper.judge import Judge
 from bot.paper.reply import JSON, Reply
@@ -45,6 +46,8 @@ class HubCore:
         self.sessions: dict[HubSession, None] = {}
         self.snapshot: Snapshot = lambda _topic, _argument: []
         self.known: Callable[[Any], bool] = lambda _argument: True
+        self.noticed: Callable[[str], None] = lambda _what: None
+        self._held: list[tuple[Topic, bytes]] = []
         self._topics: dict[Topic, dict[HubSession, int]] = {}
         self._waiting: dict[str, bool] = {}
         self._ids = 0
@@ -78,7 +81,7 @@ class HubCore:
         """A new connection. Raises HubRefused with 401, 403, 404 (unknown id) or 409 (id in use)."""
         fault = self.state.faults.strike_event("hub.403", self.name, "")
         if fault is not None:
-            raise HubRefused(403)
+            raise HubRefused(fault.status or 403)
         verdict, claims = self._tokens.check(token, self._clock.now())
         if verdict != "ok" or claims is None:
             raise HubRefused(401)
@@ -91,6 +94,7 @@ class HubCore:
         session = HubSession(self, claims, send, closed, self.host_now())
         self.sessions[session] = None
         self._judge.connected(self.name, 1)
+        self.noticed("connected")
         return session
 
     def invoke(self, session: HubSession, name: str, arguments: list[Any]) -> tuple[str | None, list[bytes]]:
@@ -123,31 +127,54 @@ class HubCore:
         return bool(self._topics.get((topic, argument)))
 
     def publish(self, topic: str, argument: object, target: str, record: bytes) -> None:
-        """Send one event to its subscribers, unless a fault loses, doubles or delays it."""
-        faults = self.state.faults
-        if faults.armed:
-            if faults.strike_event("hub.lose", self.name, target) is not None:
-                return
-            late = faults.strike_event("hub.late", self.name, target)
-            if late is not None:
-                due = self.state.now + int((late.seconds or 0.0) * SECOND)
-                self.state.timers.at(due, lambda _: self._deliver((topic, argument), record))
-                return
-            if faults.strike_event("hub.dup", self.name, target) is not None:
-                self._deliver((topic, argument), record)
-        self._deliver((topic, argument), record)
+        """Send one event to its subscribers, unless a fault loses, delays, doubles or moves it."""
+        if not self.state.faults.armed and not self._held:
+            self._deliver((topic, argument), record)
+            return
 
-    def strike(self, how: str) -> None:
-        """Drop all connections: `close` record, `tcp` loss, silent `stall`; or say `logout`."""
+        def struck(kind: str) -> Fault | None:
+            return self.state.faults.strike_event(kind, self.name, target, argument)
+
+        if struck("hub.lose") is not None:
+            return
+        if struck("hub.zoneless") is not None:
+            record = spoiling.zoneless(record)
+        late = struck("hub.late")
+        if late is not None:
+            due = self.state.now + late.wait
+            self.state.timers.at(due, lambda _: self._deliver((topic, argument), record))
+            return
+        moved = None if self._held else struck("hub.reorder")
+        if moved is not None:
+            self._held.append(((topic, argument), record))
+            self.state.timers.at(self.state.now + moved.wait, lambda _: self._release())
+            return
+        if struck("hub.dup") is not None:
+            self._deliver((topic, argument), record)
+        self._deliver((topic, argument), record)
+        self._release()
+
+    def strike(self, fault: Fault) -> None:
+        """Do to all connections what `hub.drop`, `hub.logout` and `hub.unknown` say."""
         for session in tuple(self.sessions):
-            if how == "close":
-                session.close("Connection closed with an error.")
-            elif how == "tcp":
-                session.cut()
-            elif how == "stall":
-                session.stalled = True
-            elif how == "logout":
+            if fault.fault == "hub.logout":
                 session.push(records.event("GatewayLogout", list(self.state.options.logout_args)))
+            elif fault.fault == "hub.unknown":
+                session.push(records.unknown(fault.type))
+            elif fault.how == "tcp":
+                session.cut()
+            elif fault.how in ("stall", "pings"):
+                session.silence = "all" if fault.how == "stall" else "but_pings"
+                if fault.seconds is not None:
+                    self.state.timers.at(self.state.now + fault.wait, session.speak)
+            else:
+                error = "Connection closed with an error." if fault.with_error else None
+                session.close(error, fault.allow_reconnect)
+
+    def end_all(self) -> None:
+        """Close all connections with a close record."""
+        for session in tuple(self.sessions):
+            session.close("Connection closed with an error.")
 
     def tick(self, host_now: int, now: int) -> None:
         """Keep-alive of all connections, and the end of those whose token ended, if so set."""
@@ -166,8 +193,14 @@ class HubCore:
         if session in self.sessions:
             del self.sessions[session]
             self._judge.connected(self.name, -1)
+            self.noticed("closed")
         for listeners in self._topics.values():
             listeners.pop(session, None)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for topic, record in held:
+            self._deliver(topic, record)
 
     def _deliver(self, topic: Topic, record: bytes) -> None:
         for session, times in tuple(self._topics.get(topic, {}).items()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bot.clock import SECOND
 from bot.paper import records
@@ -33,15 +33,17 @@ class HubSession:
         self._buffer = b""
         self.ready = False
         self.ended = False
-        self.stalled = False
+        self.silence: Literal["", "all", "but_pings"] = ""
         self.graceful = False
         self.heard = self.sent = host_now
 
     def receive(self, data: bytes) -> None:
         """Take in one message. Records after the end of the connection are ignored."""
-        if self.ended or self.stalled:
+        if self.ended or self.silence == "all":
             return
         self.heard = self._hub.host_now()
+        if self.silence:
+            return
         self._buffer += data
         while not self.ended:
             record, end, rest = self._buffer.partition(records.END)
@@ -60,15 +62,24 @@ class HubSession:
             self.close("Binary messages are not supported.")
 
     def push(self, record: bytes) -> None:
-        """Send a record to an open, not stalled connection."""
-        if self.ready and not self.ended and not self.stalled:
+        """Send a record to an open connection that no fault has silenced."""
+        if self.silence and (self.silence == "all" or record is not records.PING):
+            return
+        if self.ready and not self.ended:
             self.sent = self._hub.host_now()
             self._send(record)
 
-    def close(self, error: str | None = None) -> None:
-        """End the connection with a close record."""
+    def speak(self, _due: int) -> None:
+        """End a silence."""
+        self.silence = ""
+        self.heard = self._hub.host_now()
+
+    def close(self, error: str | None = None, allow_reconnect: bool | None = None) -> None:
+        """End the connection with a close record; by default the option tells whether to reconnect."""
         if not self.ended:
-            allow = self._hub.state.options.close_allow_reconnect
+            allow = allow_reconnect
+            if allow is None:
+                allow = self._hub.state.options.close_allow_reconnect
             self.push(records.close(error, allow_reconnect=allow))
             self.graceful = True
             self._end()
@@ -88,7 +99,7 @@ class HubSession:
         """The host time of the next keep-alive duty."""
         if not self.ready:
             return self.heard + HANDSHAKE_TIMEOUT
-        if self.stalled:
+        if self.silence == "all":
             return self.heard + 10 * CLIENT_TIMEOUT
         return min(self.sent + PING_AFTER, self.heard + CLIENT_TIMEOUT)
 
@@ -98,7 +109,7 @@ class HubSession:
             return
         if not self.ready:
             self._refuse("Handshake was canceled.")
-        elif self.stalled:
+        elif self.silence == "all":
             self.cut()
         elif host_now >= self.heard + CLIENT_TIMEOUT:
             self.close("Connection closed with an error.")

@@ -77,8 +77,7 @@ class MarketFeed:
             return
         batch, self._batch, self._key = self._batch, [], None
         first = batch[0]
-        stop = self._state.faults.active("quote.stop")
-        if stop is not None and stop.contract_id in (None, first.contract_id):
+        if self._state.faults.active("quote.stop", first.contract_id) is not None:
             return
         if isinstance(first, QuoteTick):
             self._quote(batch[-1])
@@ -119,13 +118,13 @@ class MarketFeed:
         self._sent[cid] = (quote.bid, quote.ask)
         contract = self._market.contracts[cid]
         data: dict[str, Any] = {"symbol": contract.symbol_id}
-        if news and self._state.faults.active("quote.sparse") is None:
+        if news and self._state.faults.active("quote.sparse", cid) is None:
             data.update(self._figures(contract))
         if quote.bid != bid:
             data["bestBid"] = wire.price(quote.bid, contract.tick)
         if quote.ask != ask:
             data["bestAsk"] = wire.price(quote.ask, contract.tick)
-        if self._state.faults.active("quote.zero") is not None:
+        if self._state.faults.active("quote.zero", cid) is not None:
             data.update(bestBid=0, bestAsk=None, lastPrice=0)
         self._send("quote", "GatewayQuote", cid, self._stamped(data, cid, quote.ts))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from bot.paper.brackets import Brackets
 from bot.paper.limits import Limits
 from bot.paper.market.feed import Print, QuoteTick
@@ -18,19 +20,17 @@ from bot.paper.rows import (
     FILLED,
     JOIN_ASK,
     JOIN_BID,
-    LIMIT,
     LIVE,
     MARKET,
     OPEN,
     PENDING,
-    STOPS,
+    REJECTED,
+    STOP_LIMIT,
     TRAILING,
     OrderRow,
     TradeRow,
 )  # fmt: skip
 from bot.paper.state import State
-
-LIMITS = frozenset({LIMIT, JOIN_BID, JOIN_ASK})
 
 
 class Matching:
@@ -45,12 +45,18 @@ class Matching:
     def accept(self, row: OrderRow, ts: int, *, bracketed: bool = False) -> None:
         """Send a new order (status 6, already saved) on its way."""
         delay = self._state.latency.fill_bracket if bracketed else self._state.latency.fill
+        late = self._state.faults.strike("engine.late", "any", row.account, row.contract)
+        if late is not None:
+            delay += late.wait
         self._state.timers.at(ts + delay, lambda due: self.work(row.id, due))
 
     def work(self, order_id: int, ts: int) -> None:
         """The engine's answer to a pending order: a market order fills, others rest or fill."""
         row = self._state.orders[order_id]
         if row.status != PENDING:
+            return
+        if row.origin == "api" and self._state.faults.strike("reject", "any", row.account, row.contract):
+            self.cancel(row, ts, REJECTED)
             return
         if row.type == MARKET:
             if not self._state.interruptions.holds(row.contract, ts) and self.can_take(row):
@@ -77,16 +83,11 @@ class Matching:
             return
         touch = self._state.touch.get(row.contract)
         last = self._state.last.get(row.contract)
-        if row.type in LIMITS and touch is not None:
+        if row.is_limit and touch is not None:
             here = self._touch(row)
             if row.limit is not None and (here - row.limit) * row.sign <= 0:
                 self.fill(row, here, ts, self._shown(row))
-        elif (
-            row.type in STOPS
-            and last is not None
-            and row.stop is not None
-            and (last - row.stop) * row.sign >= 0
-        ):
+        elif row.is_stop and last is not None and row.stop is not None and (last - row.stop) * row.sign >= 0:
             self._trigger(row, ts)
 
     def on_quote(self, quote: QuoteTick) -> None:
@@ -101,11 +102,13 @@ class Matching:
             return
         margin = 1 if self._state.options.limit_fill == "through" else 0
         for row in tuple(working.values()):
-            if row.status != OPEN or row.type not in LIMITS or row.limit is None:
+            if row.status != OPEN or not row.is_limit or row.limit is None:
                 continue
             here = quote.ask if row.side == BUY else quote.bid
             if (row.limit - here) * row.sign >= margin:
                 self.fill(row, row.limit, quote.ts, self._shown(row))
+            elif self._state.options.join_repeg:
+                self._repeg(row, quote)
 
     def on_print(self, trade: Print) -> None:
         """A print: stops trigger, trailing stops follow, limits fill when it goes through them."""
@@ -116,10 +119,10 @@ class Matching:
             for row in tuple(working.values()):
                 if row.status != OPEN:
                     continue
-                if row.type in LIMITS and row.limit is not None:
+                if row.is_limit and row.limit is not None:
                     if (row.limit - trade.price) * row.sign >= margin:
                         self.fill(row, row.limit, trade.ts)
-                elif row.type in STOPS and row.stop is not None:
+                elif row.is_stop and row.stop is not None:
                     if (trade.price - row.stop) * row.sign >= 0:
                         self._trigger(row, trade.ts)
                     elif row.type == TRAILING and row.trail is not None:
@@ -137,7 +140,7 @@ class Matching:
         """Whether an order would take liquidity at once."""
         if row.type == MARKET:
             return True
-        return row.type in LIMITS and row.limit is not None and (self._touch(row) - row.limit) * row.sign <= 0
+        return row.is_limit and row.limit is not None and (self._touch(row) - row.limit) * row.sign <= 0
 
     def can_take(self, row: OrderRow) -> bool:
         """Whether the other side of the touch is there and lies within the contract's band."""
@@ -158,7 +161,9 @@ class Matching:
         row.filled, row.cost, row.filled_at = row.filled + lots, row.cost + price * lots, ts
         row.status = OPEN if row.left else FILLED
         is_leg, has_legs = row.parent is not None, bool(state.children.get(row.id))
-        trade_first = not (is_leg or has_legs) and (working_before or row.type == MARKET)
+        trade_first = (
+            row.origin == "api" and not (is_leg or has_legs) and (working_before or row.type == MARKET)
+        )
         contract = state.contract(row.contract)
         opening = state.positions.get((row.account, row.contract))
         steps, pnl = settle(state, row, lots, price, ts)
@@ -170,7 +175,11 @@ class Matching:
         state.next_trade += 1
         if not trade_first:
             state.save_order(row, ts)
-        if pnl is not None and opening is not None and state.faults.strike("reemit_open_trade"):
+        if (
+            pnl is not None
+            and opening is not None
+            and state.faults.strike("reemit_open_trade", "any", row.account, row.contract)
+        ):
             self._reemit(row)
         state.save_trade(trade, ts)
         if trade_first:
@@ -179,27 +188,44 @@ class Matching:
             state.save_position(position, ts)
         account = state.accounts[row.account]
         account.balance += (pnl or 0) - fees - commissions
-        state.save_account(account, ts)
-        if state.faults.strike("dup_account"):
-            state.emit("account", account.id, 1, account)
+        account.traded = True
+        ends_family = row.status == FILLED and self.brackets.has_sibling(row)
+        state.save_account(account, ts, event=not ends_family)
         if row.status == FILLED:
             self.brackets.after_fill(row, ts)
+        if ends_family:
+            state.timers.at(
+                ts + state.latency.sibling, lambda _: state.emit("account", account.id, 1, account)
+            )
+        if state.faults.strike("dup_account", "any", row.account, row.contract):
+            state.emit("account", account.id, 1, account)
         if state.options.cancel_children_on_flat and (row.account, row.contract) not in state.positions:
             self._cancel_where(lambda o: o.account == row.account and o.contract == row.contract
                                and o.parent is not None and o.status == OPEN, ts)  # fmt: skip
         self.limits.after_fill(account, ts)
 
-    def cancel(self, row: OrderRow, ts: int) -> None:
-        """End a live order with status 3, and the children of an unfilled parent with it."""
+    def cancel(self, row: OrderRow, ts: int, status: int = CANCELLED) -> None:
+        """End a live order with status 3 (or 5), and the children of an unfilled parent with it."""
         if row.status not in LIVE:
             return
-        if self._state.options.emit_status7:
+        if self._state.options.emit_status7 and status == CANCELLED:
             row.status = 7
             self._state.emit("order", row.account, 1, row)
-        row.status, row.updated = CANCELLED, ts
+        row.status, row.updated = status, ts
         self._state.save_order(row, ts)
         for child in self._state.children.get(row.id, ()):
             self.cancel(child, ts)
+
+    def reject(self, row: OrderRow, ts: int, *, engine: bool) -> None:
+        """Keep a refused order as a row of status 5; `engine` failures are those that the stream shows (13.1)."""
+        state, told = self._state, self._state.options.reject_events
+        row.id = state.take_order_ids(1)
+        row.status, row.updated = REJECTED, ts + state.latency.reject
+        state.save_order(row, ts, event=False)
+        if not row.hidden and (told == "all" or (engine and told == "engine")):
+            state.emit("order", row.account, 1, msgspec.structs.replace(row, status=PENDING, updated=ts))
+            action = state.options.order_terminal_action
+            state.timers.at(row.updated, lambda _: state.emit("order", row.account, action, row))
 
     def market(self, account: int, contract: str, lots: int, origin: str, ts: int) -> OrderRow:
         """An untagged market order of `lots` (signed) that the venue makes itself."""
@@ -248,12 +274,19 @@ class Matching:
                 self.work(row.id, ts)
 
     def _trigger(self, row: OrderRow, ts: int) -> None:
+        if row.type == STOP_LIMIT:
+            row.triggered = True
+            self.open(row, ts)
+            return
         if self.can_take(row):
             self._sweep(row, self._touch(row) + row.sign * self._state.options.stop_slip_ticks, ts)
 
     def _sweep(self, row: OrderRow, price: int, ts: int) -> None:
         """Take liquidity at `price`, and with `partial_fills` what it lacks one tick farther."""
         within = self._state.interruptions.clamp
+        slip = self._state.faults.strike("slip", "any", row.account, row.contract)
+        if slip is not None:
+            price += row.sign * (slip.ticks or 0)
         self.fill(row, within(row.contract, price), ts, self._shown(row))
         if row.left:
             self.fill(row, within(row.contract, price + row.sign), ts)
@@ -272,6 +305,12 @@ class Matching:
         if (row.stop - level) * row.sign > 0:
             row.stop, row.updated = level, trade.ts
             self._state.save_order(row, trade.ts, event=self._state.options.trail_events)
+
+    def _repeg(self, row: OrderRow, quote: QuoteTick) -> None:
+        best = {JOIN_BID: quote.bid, JOIN_ASK: quote.ask}.get(row.type, row.limit)
+        if best != row.limit:
+            row.limit, row.updated = best, quote.ts
+            self._state.save_order(row, quote.ts)
 
     def _reemit(self, row: OrderRow) -> None:
         for trade in reversed(self._state.trades):

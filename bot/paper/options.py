@@ -6,12 +6,16 @@ from the fields and the texts below them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
 
+from bot.model.errors import BadField
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
+WallTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$")]
 MicroDollars = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -102,6 +106,9 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     breached_code: Literal[4, 10] = 4
     """The code of an order for an account that breached a rule."""
 
+    allow_stop_limit: bool = False
+    """Whether order type 3 is taken: a stop that becomes a limit order when it triggers."""
+
     persist_rejected: Literal["all", "bracket_mode", "none"] = "all"
     """Which refusals of code 2 leave a rejected order behind."""
 
@@ -128,6 +135,9 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     limit_fill: Literal["opposite", "touch", "through"] = "opposite"
     """When a resting limit fills: the opposite quote reaches it, a print touches it, a print goes through."""
+
+    join_repeg: bool = False
+    """Whether JoinBid and JoinAsk orders follow the best bid or ask."""
 
     stop_slip_ticks: Whole = 1
     """Ticks by which a stop fills worse than the opposite touch."""
@@ -174,8 +184,20 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mll_trail: Literal["end_of_day", "intraday"] = "end_of_day"
     """When the maximum loss floor rises."""
 
-    flatten_start_s: Whole = 0
-    """Seconds before the daily cut at which the venue begins to flatten."""
+    flatten_at: WallTime = "15:10:00"
+    """When everything must be flat, in Chicago wall time; from then on no order is taken until 17:00."""
+
+    flatten_start: WallTime | None = None
+    """When the venue begins to flatten and to refuse orders; none: at `flatten_at`."""
+
+    holiday_flat_lead_min: Whole = 10
+    """Minutes by which the flat time lies ahead of an early close, or of the close of grains and livestock."""
+
+    consistency_pct: Count = 50
+    """The share of the total profit, in percent, that the best day must stay below; reported only."""
+
+    min_days: Count | None = None
+    """The days with a fill that passing wants; none: no minimum. Reported only."""
 
     fees: dict[str, MicroDollars] = {}
     """Fees per round turn by root symbol, in micro-dollars, in place of the table's."""
@@ -185,3 +207,13 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     strict_fields: bool = False
     """Whether an unknown member of a request is a 400 rather than ignored."""
+
+
+def changed(options: PaperOptions, values: Mapping[str, object]) -> PaperOptions:
+    """The options with other values. Raises BadField for unknown names and bad values."""
+    try:
+        return msgspec.convert({**msgspec.to_builtins(options), **values}, PaperOptions)
+    except msgspec.ValidationError as problem:
+        raise BadField(
+            "option", expected="options and values of gateway.md 22.1", seen=str(problem)
+        ) from problem

@@ -18,11 +18,15 @@ class Rates:
     """Windows per bucket and key; the key is the user, the token or the address, as the option says."""
 
     def __init__(self, options: PaperOptions) -> None:
+        self._taken: dict[tuple[str, str], deque[int]] = {}
+        self.take_options(options)
+
+    def take_options(self, options: PaperOptions) -> None:
+        """Count by these limits from now on; what was counted stays."""
         self._limits = {BARS: options.rate_bars, GENERAL: options.rate_general}
         if options.rate_orders_per_s is not None:
             self._limits[ORDERS] = (options.rate_orders_per_s, 1)
         self._fixed = options.rate_window == "fixed"
-        self._taken: dict[tuple[str, str], deque[int]] = {}
 
     def take(self, buckets: tuple[str, ...], key: str, now: int) -> bool:
         """Count one request in all `buckets`, or in none when one of them is full."""

@@ -57,3 +57,8 @@ def close(error: str | None, *, allow_reconnect: bool) -> bytes:
 def handshake_error(error: str) -> bytes:
     """The refusing answer to a handshake."""
     return wire.to_json({"error": error}) + END
+
+
+def unknown(type_: int) -> bytes:
+    """A record of a type that no client knows (gateway.md 14.2)."""
+    return wire.to_json({"type": type_, "note": "unknown"}) + END

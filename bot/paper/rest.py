@@ -6,18 +6,20 @@ import random
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bot.model.times import SECOND
-from bot.paper import fields
+from bot.paper import fields, spoiling
 from bot.paper.answers import Answer, refused
 from bot.paper.bars import Bars
 from bot.paper.changes import Changes, read_modification
-from bot.paper.faults import ENDPOINTS, Fault
+from bot.paper.endpoints import ENDPOINTS, PENDING_CODES
+from bot.paper.faults import Fault
 from bot.paper.fields import BadRequest, Members
 from bot.paper.logins import Logins
 from bot.paper.matching import Matching
+from bot.paper.options import PaperOptions
 from bot.paper.placing import Placing, read_ask
 from bot.paper.rates import BARS, GENERAL, ORDERS, Rates
 from bot.paper.reads import Query, Reads
+from bot.paper.rejecting import rejected
 from bot.paper.reply import JSON, Reply, problem
 from bot.paper.rows import RequestRow
 from bot.paper.state import State
@@ -82,6 +84,9 @@ class Rest:
         row = RequestRow(id=0, ts=ts, method=method, path=path, status=0)
         call = Call(method, path, endpoint or "", headers, body, ts)
         reply = self._checked(call, row)
+        if reply.body and self._strike("zoneless", call) is not None:
+            row.fault = row.fault or "zoneless"
+            reply.body = spoiling.zoneless(reply.body)
         self._requests += 1
         row.id, row.status = self._requests, reply.status
         self._state.ledger.write(ts, "request", row)
@@ -94,6 +99,10 @@ class Rest:
         """Go on counting requests after an earlier run."""
         self._requests = max(self._requests, serial)
 
+    def take_options(self, options: PaperOptions) -> None:
+        """Go on under changed options."""
+        self._rates.take_options(options)
+
     def _checked(self, call: Call, row: RequestRow) -> Reply:
         if not call.endpoint:
             return Reply(status=404)
@@ -102,10 +111,10 @@ class Rest:
             return Reply(status=405, headers={"Allow": wanted})
         if call.endpoint in MUTATIONS:
             row.body = call.body[:KEPT_BODY].decode("utf-8", "replace")
-        struck = self._state.faults.strike("http", call.endpoint)
+        struck = self._strike("http", call)
         if struck is not None:
             row.fault = "http"
-            return Reply(status=struck.status, after=_wait(struck))
+            return spoiling.unexecuted(struck)
         verdict, claims = self._tokens.check(bearer(call.headers), call.ts)
         needs_token = call.endpoint not in LOGINS and (
             call.endpoint != "ping" or self._state.options.ping_auth
@@ -133,19 +142,21 @@ class Rest:
         run = self._bind(call, body)
         if self._state.options.strict_fields and body.unread():
             raise BadRequest({name: ["Unknown member."] for name in body.unread()})
-        struck = self._state.faults.strike("refuse", call.endpoint)
+        struck = self._strike("refuse", call)
         if struck is not None:
             row.fault = "refuse"
+            if struck.with_id and call.endpoint == "place":
+                return rejected(self._state, read_ask(body), struck, call.ts)
             name = LISTS.get(call.endpoint) or _SCALARS.get(call.endpoint)
-            return refused(struck.code, struck.text, **({name: None} if name else {}))
+            return refused(struck.code or 2, struck.text, **({name: None} if name else {}))
         return run()
 
     def _bind(self, call: Call, body: Members) -> Query:
         name, ts = call.endpoint, call.ts
         if name in self._queries:
-            lag = self._state.faults.strike("lag", name) if name in _LAGGING else None
+            lag = self._strike("lag", call) if name in _LAGGING else None
             if lag is not None:
-                until = ts - int((lag.seconds or 0.0) * SECOND)
+                until = ts - lag.wait
                 return getattr(Reads(self._state.as_of(until)), name)(body)  # type: ignore[no-any-return]
             return self._queries[name](body)
         if name == "place":
@@ -162,7 +173,7 @@ class Rest:
             size = body.i32("size") if name == "partial" else None
             return lambda: self._changes.close(
                 owner, contract, size, ts, partial=name == "partial",
-                lie=self._state.faults.strike("close.lie", name) is not None,
+                lie=self._strike("close.lie", call) is not None,
             )  # fmt: skip
         answer = self._logins.login_key(body, ts) if name == "login" else self._logins.login_app(body)
         return lambda: answer
@@ -176,18 +187,29 @@ class Rest:
         """The executed answer, or what a fault makes of it."""
         assert answer is not None
         row.code, row.order = answer.code, answer.order
-        faults = self._state.faults
-        if faults.armed:
+        if self._state.faults.armed:
             emptied = LISTS.get(call.endpoint)
-            if emptied is not None and faults.strike("null", call.endpoint) is not None:
+            if emptied is not None and self._strike("null", call) is not None:
                 row.fault = "null"
                 answer.payload[emptied] = None
+            unsettled = None
+            if call.endpoint in PENDING_CODES and answer.code == 0:
+                unsettled = self._strike("pending", call)
+            if unsettled is not None:
+                row.fault, answer = "pending", spoiling.unsettled(unsettled, call.endpoint, answer)
+                row.code = answer.code
             for kind in ("accept_then", "drop", "delay"):
-                struck = faults.strike(kind, call.endpoint)
+                struck = self._strike(kind, call)
                 if struck is not None:
                     row.fault = kind
-                    return _spoiled(struck, answer.reply())
+                    return spoiling.spoiled(struck, answer.reply())
         return answer.reply()
+
+    def _strike(self, kind: str, call: Call) -> Fault | None:
+        faults = self._state.faults
+        if not faults.armed:
+            return None
+        return faults.strike(kind, call.endpoint, *spoiling.whose(call.body))
 
     def _within_rate(self, call: Call, claims: Claims | None) -> bool:
         scope = self._state.options.rate_scope
@@ -235,25 +257,3 @@ def _login_name(body: bytes) -> str:
         return (fields.read(body).text_or_none("userName") or "").casefold()
     except BadRequest:
         return ""
-
-
-def _spoiled(fault: Fault, good: Reply) -> Reply:
-    wait = _wait(fault)
-    if fault.fault == "drop":
-        return Reply(status=good.status, body=good.body, mode="hang")
-    if fault.fault == "delay":
-        good.after = wait
-        return good
-    if fault.how == "reset":
-        return Reply(status=good.status, mode="reset", after=wait)
-    if fault.how == "empty":
-        return Reply(headers=JSON, after=wait)
-    if fault.how == "html":
-        page = b"<html><body>Bad gateway</body></html>"
-        return Reply(headers={"Content-Type": "text/html"}, body=page, after=wait)
-    return Reply(status=fault.how if isinstance(fault.how, int) else 500, after=wait)
-
-
-def _wait(fault: Fault) -> int:
-    seconds = fault.after_s or (fault.seconds if fault.fault == "delay" else None) or 0.0
-    return int(seconds * SECOND)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from bot.calendar.sessions import GROUPS, ROLL
 from bot.calendar.windows import CT, wall_to_ns
-from bot.model.times import SECOND
 from bot.paper.interruptions import Cut
 from bot.paper.matching import Matching
 from bot.paper.state import State
+from bot.paper.timers import Action
 
-_LOOK_AHEAD_DAYS = 12
+_DAYS = 12
+"""How far the next cut or close can lie away."""
 
 
 class Sessions:
@@ -23,24 +24,58 @@ class Sessions:
 
     def __init__(self, state: State, matching: Matching, drop_hubs: Callable[[], None]) -> None:
         self._state, self._matching, self._drop_hubs = state, matching, drop_hubs
+        self._plan = 0
 
     def schedule(self) -> None:
-        """Set all timers from the venue's present time."""
+        """Set all timers from the venue's present time, in place of those that were set before."""
+        self._plan += 1
+        self._matching.limits.roll(
+            self._state.now, self._state.calendar.risk_day(self._state.now).toordinal()
+        )
         for group in GROUPS:
+            self._catch_up(group, self._state.now)
             self._set_cut(group, self._state.now)
         self._set_roll(self._state.now)
         if self._state.options.hub_drop_at_close:
             self._set_close(self._state.now)
 
+    def _at(self, due: int, action: Action) -> None:
+        plan = self._plan
+
+        def act(ts: int) -> None:
+            if plan == self._plan:
+                action(ts)
+
+        self._state.timers.at(due, act)
+
     def _set_cut(self, group: str, now: int) -> None:
-        calendar, lead = self._state.calendar, self._state.options.flatten_start_s * SECOND
-        day = calendar.risk_day(now)
-        for _ in range(_LOOK_AHEAD_DAYS):
-            deadline = calendar.flat_deadline(day, group)
-            if deadline is not None and deadline - lead > now:
-                self._state.timers.at(deadline - lead, lambda due: self._cut(group, due))
-                return
+        day = self._state.calendar.risk_day(now)
+        for _ in range(_DAYS):
+            for due in self._flat_times(day, group):
+                if due > now:
+                    self._at(due, lambda ts: self._cut(group, ts))
+                    return
             day += timedelta(days=1)
+
+    def _flat_times(self, day: date, group: str) -> list[int]:
+        """When a day's flattening begins and when it must be done, if the group trades."""
+        times = (self._state.flat_times.start(day, group), self._state.flat_times.cut(day, group))
+        return [due for due in times if due is not None]
+
+    def _catch_up(self, group: str, now: int) -> None:
+        """Do the cut that fell into a time in which the gateway did not run."""
+        day = self._state.calendar.risk_day(now)
+        for _ in range(_DAYS):
+            missed = [due for due in self._flat_times(day, group) if due <= now]
+            if missed:
+                if self._older_than(missed[-1], group):
+                    self._sweep(group, now)
+                return
+            day -= timedelta(days=1)
+
+    def _older_than(self, cut: int, group: str) -> bool:
+        rows = (*self._state.positions.values(), *self._state.live.values())
+        return any(row.created < cut and self._state.contract(row.contract).group == group for row in rows)
 
     def _cut(self, group: str, ts: int) -> None:
         self._sweep(group, ts)
@@ -59,10 +94,10 @@ class Sessions:
     def _set_close(self, now: int) -> None:
         calendar = self._state.calendar
         day = calendar.risk_day(now)
-        for _ in range(_LOOK_AHEAD_DAYS):
+        for _ in range(_DAYS):
             close = calendar.close_of(day)
             if close is not None and close > now:
-                self._state.timers.at(close, self._close)
+                self._at(close, self._close)
                 return
             day += timedelta(days=1)
 
@@ -72,7 +107,7 @@ class Sessions:
 
     def _set_roll(self, now: int) -> None:
         end = wall_to_ns(self._state.calendar.risk_day(now), ROLL, CT)
-        self._state.timers.at(end, self._roll)
+        self._at(end, self._roll)
 
     def _roll(self, ts: int) -> None:
         self._matching.limits.roll(ts, self._state.calendar.risk_day(ts).toordinal())

@@ -20,6 +20,7 @@ from bot.paper import interruptions
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import LATENCY, PaperAccount, PaperConfig
 from bot.paper.faults import Faults
+from bot.paper.flat_times import FlatTimes
 from bot.paper.ledger import Ledger
 from bot.paper.market.feed import QuoteTick
 from bot.paper.rows import LIVE, OPEN, AccountRow, OrderRow, PositionRow, TradeRow
@@ -41,6 +42,7 @@ class State:
         self.calendar, self.catalogue, self.ledger = calendar, catalogue, ledger
         self.timers, self.faults = Timers(), Faults()
         self.interruptions = interruptions.Interruptions()
+        FlatTimes(calendar, config.options)
         self.now = self.faults.now = config.start_ns
         self.accounts: dict[int, AccountRow] = {}
         self.settings = {account.id: account for account in config.accounts}
@@ -77,8 +79,13 @@ class State:
             return False
         if self.interruptions.is_cut(contract.group, ts):
             return False
-        cut = self.calendar.flat_deadline(self.calendar.risk_day(ts), contract.group)
-        return cut is not None and ts < cut - self.options.flatten_start_s * 1_000_000_000
+        start = self.flat_times.start(self.calendar.risk_day(ts), contract.group)
+        return start is not None and ts < start
+
+    @property
+    def flat_times(self) -> FlatTimes:
+        """The flat times under the options and the calendar that are in force."""
+        return FlatTimes(self.calendar, self.options)
 
     def take_order_ids(self, count: int) -> int:
         """Reserve `count` ids in a row; returns the first."""
@@ -127,7 +134,7 @@ class State:
             past.restore(kind, row)
         for account_id, account in self.accounts.items():
             past.accounts.setdefault(account_id, account)
-        past.now = self.now
+        past.now, past.options = self.now, self.options
         return past
 
     def restore(self, kind: str, row: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any, Literal
 
 import msgspec
@@ -16,11 +17,11 @@ from bot.calendar.sessions import GROUPS, SessionCalendar
 from bot.clock import Clock
 from bot.model.errors import BadField, UnknownSymbol
 from bot.model.times import SECOND
-from bot.paper import accounts, market_feed, user_feed
+from bot.paper import accounts, acts, holidays, market_feed, user_feed
 from bot.paper.bars import Bars
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import PaperConfig
-from bot.paper.faults import Fault
+from bot.paper.faults import Fault, Strike
 from bot.paper.hub import HubCore, HubName
 from bot.paper.interruptions import Band, How, Stop
 from bot.paper.judge import Judge
@@ -28,9 +29,10 @@ from bot.paper.ledger import Ledger
 from bot.paper.market.feed import Market, MarketEvent, Print, QuoteTick
 from bot.paper.market_feed import MarketFeed
 from bot.paper.matching import Matching
+from bot.paper.options import changed
 from bot.paper.reply import Reply
 from bot.paper.rest import Rest
-from bot.paper.rows import OPEN, PENDING, OrderRow, PositionRow, RequestRow, TradeRow
+from bot.paper.rows import PENDING, AccountRow, OrderRow, PositionRow, RequestRow, TradeRow
 from bot.paper.sessions import Sessions
 from bot.paper.state import State
 from bot.paper.tokens import Tokens
@@ -66,11 +68,15 @@ class PaperVenue:
         }
         self._user_feed = UserFeed(self.state, self._hubs["user"])
         self._market_feed = MarketFeed(self.state, self._hubs["market"], market, self._bars)
-        self._sessions = Sessions(self.state, self._matching, lambda: self._strike("any", "close"))
+        self._sessions = Sessions(self.state, self._matching, self._end_connections)
         self._events: deque[MarketEvent] = deque()
+        self._advancing = self._shortened = False
+        self.stepwise = False
         self.ledger.readers.append(self.judge.read)
         self.faults.told = lambda fault: self.ledger.write(self.state.now, "fault", fault)
-        self.faults.act = self._act
+        self.faults.struck = self._struck
+        self.faults.act = acts.Acts(self).do
+        self.faults.rate, self.faults.contract_of = clock.rate, self.contract_named
         self._look()
         if past:
             self._resume(past)
@@ -92,12 +98,26 @@ class PaperVenue:
         return self._hubs[name]
 
     def advance(self, now: int) -> None:
-        """Let everything happen that is due by venue time `now`, then the hubs' keep-alive."""
+        """Let everything happen that is due by venue time `now`, then the hubs' keep-alive.
+
+        What happens in it may call it again; that changes nothing.
+        """
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            self._advance(now)
+        finally:
+            self._advancing = False
+
+    def _advance(self, now: int) -> None:
         timers, events, market = self.state.timers, self._events, self._market
         while True:
             due = timers.due()
             if not events:
                 until = now if due is None or due > now else due
+                if self.stepwise:
+                    until = min(until, market.next_ts() or until)
                 events.extend(market.advance(until))
             if events and (due is None or events[0].ts <= due):
                 self._meet(events.popleft())
@@ -176,6 +196,50 @@ class PaperVenue:
             self._sessions.cut_now(each, self.state.now)
         self.advance(now)
 
+    def fill(self, order: OrderRow, price: int, lots: int | None) -> None:
+        """Fill a working order at `price` ticks, whole or `lots` of it."""
+        self._matching.fill(order, price, self.state.now, lots)
+
+    def sell_out(self, held: PositionRow) -> None:
+        """Close a position by a market order of the venue's own."""
+        self._matching.market(held.account, held.contract, -held.net, "limit", self.state.now)
+
+    def lock_account(self, account: AccountRow, *, for_good: bool) -> None:
+        """What a loss limit does: no more trading until the next day or for good, orders cancelled, all closed."""
+        if for_good:
+            account.breached = True
+        else:
+            account.locked = True
+        self.state.save_account(account, self.state.now)
+        self._matching.shut(account.id, self.state.now, "limit")
+
+    def reset_depth(self) -> None:
+        """Begin the books of all subscribers anew."""
+        self._market_feed.reset_depth()
+
+    def set_options(self, values: Mapping[str, object]) -> None:
+        """Let options take other values from now on. Raises BadField."""
+        self.advance(self._clock.now())
+        self._take_options(values)
+        self.ledger.write(self.state.now, "option", dict(values))
+
+    def shorten(self, day: date, close: time | None) -> None:
+        """Let a day close early (CT), or not open at all (None). Raises BadField."""
+        self.advance(self._clock.now())
+        self._shorten(day, close)
+        self._sessions.schedule()
+        self.ledger.write(self.state.now, "holiday", [day, close])
+
+    def contract_named(self, name: str) -> str:
+        """The id of the contract that a text names by its id or its root. Raises BadField."""
+        for contract in self._market.contracts.values():
+            if name in (contract.id, contract.root):
+                return contract.id
+        if self.state.catalogue.find(name, self.state.now) is not None:
+            return name
+        known = ", ".join(self._market.contracts)
+        raise BadField("contract_id", expected="the id or the root of one of " + known, seen=name)
+
     def verdict(self) -> dict[str, object]:
         """The judge's figures as of now."""
         self.advance(self._clock.now())
@@ -253,7 +317,7 @@ class PaperVenue:
     def _meet(self, raw: MarketEvent) -> None:
         self._move(raw.ts)
         event = self.state.interruptions.confine(raw)
-        if event is None:
+        if event is None or (self._shortened and not self._is_open(event)):
             return
         if isinstance(event, QuoteTick):
             self._matching.on_quote(event)
@@ -262,36 +326,23 @@ class PaperVenue:
             self._matching.on_print(event)
         self._market_feed.take(event)
 
-    def _act(self, fault: Fault) -> None:
-        if fault.fault == "token.expire":
-            self.tokens.expire_all(self.state.now)
-            return
-        if fault.fault == "fill":
-            order = self.state.orders.get(fault.order_id or 0)
-            if order is None or order.status != OPEN:
-                raise BadField("order_id", expected="a working order", seen=fault.order_id)
-            price = order.limit if order.limit is not None else order.stop
-            assert price is not None
-            self._matching.fill(order, price, self.state.now, fault.size)
-            return
-        if fault.fault == "liquidate":
-            wanted = [
-                row
-                for row in self.state.positions.values()
-                if fault.account_id in (None, row.account) and fault.contract_id in (None, row.contract)
-            ]
-            for row in wanted:
-                self._matching.market(row.account, row.contract, -row.net, "limit", self.state.now)
-            return
-        if fault.fault == "depth.reset":
-            self._market_feed.reset_depth()
-            return
-        self._strike(fault.hub, "logout" if fault.fault == "hub.logout" else str(fault.how or "close"))
+    def _take_options(self, values: Mapping[str, object]) -> None:
+        self.state.options = changed(self.state.options, values)
+        self._rest.take_options(self.state.options)
 
-    def _strike(self, hub_name: str, how: str) -> None:
-        for name, hub in self._hubs.items():
-            if hub_name in ("any", name):
-                hub.strike(how)
+    def _shorten(self, day: date, close: time | None) -> None:
+        self.state.calendar = holidays.shortened(self.state.calendar, day, close)
+        self._shortened = True
+
+    def _is_open(self, event: MarketEvent) -> bool:
+        return self.state.calendar.is_open(event.ts, self._market.contracts[event.contract_id].group)
+
+    def _end_connections(self) -> None:
+        for hub in self._hubs.values():
+            hub.end_all()
+
+    def _struck(self, fault: Fault, met: str) -> None:
+        self.ledger.write(self.state.now, "strike", Strike(fault.id, fault.fault, met, fault.step))
 
     def _look(self) -> None:
         for contract_id in self._market.contracts:
@@ -340,6 +391,11 @@ class PaperVenue:
             self.tokens.restore(*row)
         elif kind == "push":
             self._market.push(*row)
+        elif kind == "option":
+            self._take_options(row)
+        elif kind == "holiday":
+            day, close = row
+            self._shorten(date.fromisoformat(day), None if close is None else time.fromisoformat(close))
         elif kind in ("resume", "band"):
             self._take_touch(row if kind == "resume" else row["contract"])
         elif kind == "request":

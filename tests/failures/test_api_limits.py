@@ -12,7 +12,7 @@ from bot.app.lag import LoopLag
 from bot.model.actions import CancelEntry, Instance
 from bot.model.errors import VenueUnreachable
 from bot.model.times import HOUR, MILLISECOND, SECOND
-from bot.paper.faults import ENDPOINTS
+from bot.paper.endpoints import ENDPOINTS
 from bot.trading.desk import Desk
 from tests.integration.gateway.conftest import Venue
 from tests.simulation.loop import run
