@@ -24,8 +24,12 @@ run: install ## a paper session: PostgreSQL, gateway, bot and shadow worker, the
 
 test: install-test lint test-rust test-python ## everything: lints, Rust tests, Python tests
 
+# What runs in virtual time or waits for nobody shares the cores; what runs on sockets and real time has them alone.
+SHARED := tests/unit tests/parity tests/simulation tests/failures
+
 test-python:
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal $(SHARED) $(ARGS)
+	@$(PY) -m pytest $(addprefix --ignore=,$(SHARED)) $(ARGS)
 
 test-rust:
 	@if command -v cargo >/dev/null; then cd rust && cargo test --locked --workspace --quiet; \
