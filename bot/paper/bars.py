@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import islice
 
-from bot.model.contract import Contract
+from bot.model.contract import MONTH_LETTERS, Contract, split_contract_id
+from bot.model.instruments import expiry_day
 from bot.model.market import MinuteBar
 from bot.model.quantities import Ticks, TsNs
 from bot.model.times import MINUTE, SECOND
@@ -20,12 +22,21 @@ from bot.paper.state import State
 KEPT_SECONDS = 90_000
 """One-second bars kept per contract; minute bars of the run are kept whole."""
 
+KEPT_PRINTS = 50_000
+"""Prints kept per contract for bars of unit 7, where that unit is allowed."""
+
+_HOUR = 60 * MINUTE
+_DAY_NS = 24 * _HOUR
+DEPTH = {1: 63 * _DAY_NS, 2: 63 * _DAY_NS, 3: 366 * _DAY_NS}
+"""How far back the simulated tier reaches per unit; days and above go back as far as there are prices."""
+
 CONTRACT_NOT_FOUND, BAD_UNIT, BAD_NUMBER, BAD_LIMIT = 1, 2, 3, 4
-_UNIT_NS = {1: SECOND, 2: MINUTE, 3: 60 * MINUTE}
-_DAY, _WEEK, _MONTH = 4, 5, 6
+_UNIT_NS = {1: SECOND, 2: MINUTE, 3: _HOUR}
+_DAY, _WEEK, _MONTH, _TICK = 4, 5, 6, 7
 _DAYS = {_DAY: 2, _WEEK: 7, _MONTH: 31}
-_DAY_NS = 24 * 60 * MINUTE
 _MOST_DAYS = 1_000
+_FARTHEST = 400 * _DAY_NS
+"""Nothing older is looked for: no market has prices of that time."""
 
 
 class Bars:
@@ -35,11 +46,16 @@ class Bars:
         self._state, self._market = state, market
         self._seconds: dict[str, deque[MinuteBar]] = defaultdict(lambda: deque(maxlen=KEPT_SECONDS))
         self._minutes: dict[str, list[MinuteBar]] = defaultdict(list)
+        self._prints: dict[str, deque[Print]] = defaultdict(lambda: deque(maxlen=KEPT_PRINTS))
+        self._counts: dict[str, int] = defaultdict(int)
 
     def on_print(self, trade: Print) -> None:
         """Take one print into the second and the minute it belongs to."""
         _extend(self._seconds[trade.contract_id], trade, SECOND)
         _extend(self._minutes[trade.contract_id], trade, MINUTE)
+        if self._state.options.bars_allow_tick_unit:
+            self._prints[trade.contract_id].append(trade)
+            self._counts[trade.contract_id] += 1
 
     def retrieve(self, body: Members) -> Query:
         """Bind the body (BadRequest); the answer's bars run from the newest to the oldest."""
@@ -55,22 +71,27 @@ class Bars:
             unknown = state.faults.strike("bars.unknown", "any", None, contract_id)
             if contract is None or unknown is not None:
                 return refused(CONTRACT_NOT_FOUND, bars=failed)
-            if not 1 <= unit <= _MONTH:
+            if not 1 <= unit <= (_TICK if options.bars_allow_tick_unit else _MONTH):
                 return refused(BAD_UNIT, bars=failed)
             if number <= 0:
                 return refused(BAD_NUMBER, bars=failed)
             if limit <= 0 or (limit > options.bars_max and not options.bars_silent_cap):
                 return refused(BAD_LIMIT, bars=failed)
-            if live or start >= end or contract_id not in self._market.contracts:
+            found = None if live or start >= end else self._source(contract, unit)
+            if found is None:
                 return Answer(payload={"bars": []})
-            if state.catalogue.expired(contract, state.now) and unit < options.bars_expired_min_unit:
-                return Answer(payload={"bars": []})
+            source, ended = found
             most = min(limit, options.bars_max)
-            frozen = state.faults.active("bars.freeze", contract_id)
-            until = end if frozen is None else min(end, frozen.armed_at)
+            frozen = state.faults.active("bars.freeze")
+            until = min(end, ended) if frozen is None else min(end, ended, frozen.armed_at)
             leak = partial or options.bars_leak_partial
-            step = number if unit in _UNIT_NS else min(number, _MOST_DAYS)
-            bars = self.build(contract, start, until, unit, step, most, leak) if start < until else []
+            since = max(start, state.now - DEPTH[unit]) if unit in DEPTH else start
+            bars = []
+            if since < until and unit == _TICK:
+                bars = self._ticks(source, since, until, number, most, leak)
+            elif since < until:
+                step = number if unit in _UNIT_NS else min(number, _MOST_DAYS)
+                bars = self.build(source, since, until, unit, step, most, leak)
             models = [_model(bar, contract) for bar in bars]
             if state.faults.strike("bars.dup", "any", None, contract_id) is not None:
                 models = [model for model in models for _ in range(2)]
@@ -80,22 +101,60 @@ class Bars:
 
         return answer
 
+    def _source(self, contract: Contract, unit: int) -> tuple[str, int] | None:
+        """Whose prices make the bars of a contract, and when they end; None when it serves none.
+
+        An expired contract without a market of its own has those of its root up to its expiry.
+        """
+        state, traded = self._state, self._market.contracts
+        expired = state.catalogue.expired(contract, state.now)
+        if expired and unit < state.options.bars_expired_min_unit:
+            return None
+        if contract.id in traded or not expired:
+            return (contract.id, state.now + 1) if contract.id in traded else None
+        heirs = sorted((row.month_key, row.id) for row in traded.values() if row.root == contract.root)
+        _, letter, year = split_contract_id(contract.id)
+        last_day = expiry_day(contract.root, year, MONTH_LETTERS.index(letter) + 1)
+        return (heirs[0][1], state.calendar.day_bounds(last_day)[1]) if heirs else None
+
+    def _ticks(
+        self, contract_id: str, start: int, end: int, number: int, most: int, partial: bool
+    ) -> list[MinuteBar]:
+        """Bars of `number` prints each, counted from the run's first print; `t` is that of a bar's first."""
+        prints = self._prints[contract_id]
+        first = self._counts[contract_id] - len(prints)
+        skipped = -first % number
+        bars: list[MinuteBar] = []
+        for index, trade in enumerate(islice(prints, skipped, None)):
+            if index % number == 0:
+                bars.append(
+                    MinuteBar(trade.ts, trade.price, trade.price, trade.price, trade.price, trade.size)
+                )
+            else:
+                bars[-1] = _with(bars[-1], trade)
+        if bars and (len(prints) - skipped) % number and not partial:
+            bars.pop()
+        return [bar for bar in bars if start <= bar.start < end][-most:][::-1]
+
     def build(
-        self, contract: Contract, start: int, end: int, unit: int, number: int, most: int, partial: bool
+        self, contract_id: str, start: int, end: int, unit: int, number: int, most: int, partial: bool
     ) -> list[MinuteBar]:
         """Bars that open in `[start, end)`, newest first, at most `most`."""
         now = self._state.now
+        start, end = max(start, now - _FARTHEST), min(end, now + 1)
+        if start >= end:
+            return []
         first = self._bounds(start, unit, number)[0]
-        last = min(self._bounds(min(end, now + 1) - 1, unit, number)[1], now + 1)
+        last = min(self._bounds(end - 1, unit, number)[1], now + 1)
         first = max(first, last - _reach(most, unit, number))
         if unit == 2 and number == 1:
-            result = [bar for bar in self._base(contract.id, first, last, unit) if start <= bar.start < end]
+            result = [bar for bar in self._base(contract_id, first, last, unit) if start <= bar.start < end]
             if result and not partial and result[-1].start + MINUTE > now:
                 result.pop()
             return result[-most:][::-1]
         result = []
         bounds = (0, 0)
-        for bar in self._base(contract.id, first, last, unit):
+        for bar in self._base(contract_id, first, last, unit):
             if not bounds[0] <= bar.start < bounds[1]:
                 bounds = self._bounds(bar.start, unit, number)
                 result.append(MinuteBar(TsNs(bounds[0]), bar.open, bar.high, bar.low, bar.close, 0))
@@ -125,10 +184,11 @@ class Bars:
         calendar = self._state.calendar
         if unit in _UNIT_NS:
             size = _UNIT_NS[unit] * number
-            anchor = 0
             if unit == 3 and self._state.options.bars_hour_anchor == "session":
-                anchor = calendar.session_bounds(ts)[0]
-            start = anchor + (ts - anchor) // size * size
+                anchor, ends = calendar.session_bounds(ts)
+                start = anchor + (ts - anchor) // size * size
+                return start, min(start + size, ends)
+            start = ts // size * size
             return start, start + size
         day = calendar.trade_date(ts)
         if unit == _MONTH:
@@ -161,13 +221,16 @@ def _month(index: int) -> date:
 def _extend(bars: list[MinuteBar] | deque[MinuteBar], trade: Print, size: int) -> None:
     start = trade.ts // size * size
     if bars and bars[-1].start == start:
-        bar = bars[-1]
-        bars[-1] = MinuteBar(
-            bar.start, bar.open, Ticks(max(bar.high, trade.price)), Ticks(min(bar.low, trade.price)),
-            trade.price, bar.volume + trade.size,
-        )  # fmt: skip
+        bars[-1] = _with(bars[-1], trade)
     else:
         bars.append(MinuteBar(TsNs(start), trade.price, trade.price, trade.price, trade.price, trade.size))
+
+
+def _with(bar: MinuteBar, trade: Print) -> MinuteBar:
+    return MinuteBar(
+        bar.start, bar.open, Ticks(max(bar.high, trade.price)), Ticks(min(bar.low, trade.price)), trade.price,
+        bar.volume + trade.size,
+    )  # fmt: skip
 
 
 def _model(bar: MinuteBar, contract: Contract) -> dict[str, object]:

@@ -11,6 +11,8 @@ from bot.model.instruments import BY_PRODUCT, INSTRUMENTS, contract_for, front_m
 from bot.paper.market.feed import Market
 
 SEARCH_LIMIT = 20
+LISTED_TOO = {"GC": "V", "MGC": "V"}
+"""Months that are listed but never become the front month."""
 
 
 class Catalogue:
@@ -31,7 +33,7 @@ class Catalogue:
         except BadField:
             return None
         row = BY_PRODUCT.get(product)
-        if row is None or letter not in row.months:
+        if row is None or letter not in row.months + LISTED_TOO.get(row.root, ""):
             return None
         month = (year, MONTH_LETTERS.index(letter) + 1)
         front = front_month(row.root, self._calendar.risk_day(now))

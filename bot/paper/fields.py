@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeVar
 
 from bot.model.errors import BotError
@@ -11,6 +12,8 @@ from bot.model.times import parse_ts
 
 I32, I64 = 2**31, 2**63
 T = TypeVar("T")
+_SHORT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(Z|z|[+-]\d\d:\d\d)?)?", re.ASCII)
+"""A date alone, or a time without seconds: also ISO-8601."""
 
 
 class BadRequest(Exception):
@@ -36,7 +39,9 @@ def read(raw: bytes) -> Members:
     if not raw.strip():
         raise BadRequest({"": ["A non-empty request body is required."], **_request_required()})
     try:
-        value = json.loads(raw, parse_float=Number, parse_constant=_no_constant)
+        value = json.loads(raw.decode("utf-8-sig"), parse_float=Number, parse_constant=_no_constant)
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as problem:
         raise BadRequest({"$": [f"The JSON value could not be read: {problem}"]}) from problem
     if not isinstance(value, dict):
@@ -92,6 +97,8 @@ class Members:
 
     def time_or_none(self, name: str) -> int | None:
         value = self.text_or_none(name)
+        if value is not None and (short := _SHORT.fullmatch(value)):
+            value = f"{short[1]}T{short[2] or '00:00'}:00{short[3] or ''}"
         try:
             return None if value is None else parse_ts(value)
         except BotError as problem:
@@ -109,7 +116,9 @@ class Members:
         value: list[int] | None = self._get(name)
         if value is None:
             return None
-        if not isinstance(value, list) or any(type(item) is not int for item in value):
+        if not isinstance(value, list) or any(
+            type(item) is not int or not -I32 <= item < I32 for item in value
+        ):
             raise self._bad(name, "array of integers")
         return value
 

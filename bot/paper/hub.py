@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from bot.clock import Clock
-from bot.model.times import SECOND
 from bot.paper import records, spoiling, wire
 from bot.paper.faults import Fault
 from bot.paper.hub_session import Closed, HubSession, Send
@@ -91,7 +90,7 @@ class HubCore:
             if self._waiting[connection_id]:
                 raise HubRefused(409)
             self._waiting[connection_id] = True
-        session = HubSession(self, claims, send, closed, self.host_now())
+        session = HubSession(self, claims, send, closed, self.host_now(), connection_id)
         self.sessions[session] = None
         self._judge.connected(self.name, 1)
         self.noticed("connected")
@@ -181,7 +180,7 @@ class HubCore:
         for session in tuple(self.sessions):
             session.tick(host_now)
             drops = self.state.options.hub_on_token_expiry == "drop"  # noqa: S105 - a policy
-            if drops and now >= session.claims.exp * SECOND:
+            if drops and self._tokens.expired(session.claims, now):
                 session.close("Connection closed with an error.")
 
     def due(self) -> int | None:
@@ -193,6 +192,7 @@ class HubCore:
         if session in self.sessions:
             del self.sessions[session]
             self._judge.connected(self.name, -1)
+            self._waiting.pop(session.connection_id or "", None)
             self.noticed("closed")
         for listeners in self._topics.values():
             listeners.pop(session, None)

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 HANDSHAKE_TIMEOUT = 15 * SECOND
 PING_AFTER = 15 * SECOND
 CLIENT_TIMEOUT = 30 * SECOND
+DOOMED_AFTER = 2 * SECOND
+"""How long a connection of handshake version 0 lives under `handshake_strict`."""
+
 LARGEST_RECORD = 32 * 1024
+"""Bytes of one record with its end."""
+
 
 Send = Callable[[bytes], None]
 Closed = Callable[[], None]
@@ -28,14 +33,24 @@ class HubSession:
     whether what was sent still goes out before. All timeouts are of host time.
     """
 
-    def __init__(self, hub: HubCore, claims: Claims, send: Send, closed: Closed, host_now: int) -> None:
+    def __init__(
+        self,
+        hub: HubCore,
+        claims: Claims,
+        send: Send,
+        closed: Closed,
+        host_now: int,
+        connection_id: str | None,
+    ) -> None:
         self._hub, self.claims, self._send, self._closed = hub, claims, send, closed
+        self.connection_id = connection_id
         self._buffer = b""
         self.ready = False
         self.ended = False
         self.silence: Literal["", "all", "but_pings"] = ""
         self.graceful = False
         self.heard = self.sent = host_now
+        self._doomed: int | None = None
 
     def receive(self, data: bytes) -> None:
         """Take in one message. Records after the end of the connection are ignored."""
@@ -44,15 +59,11 @@ class HubSession:
         self.heard = self._hub.host_now()
         if self.silence:
             return
-        self._buffer += data
-        while not self.ended:
-            record, end, rest = self._buffer.partition(records.END)
-            if not end:
-                break
-            self._buffer = rest
+        *whole, self._buffer = (self._buffer + data).split(records.END)
+        for record in whole:
             self._record(record)
-        if not self.ended and len(self._buffer) > LARGEST_RECORD:
-            self.close("The maximum message size of 32768B was exceeded.")
+        if not self.ended and len(self._buffer) >= LARGEST_RECORD:
+            self._too_large()
 
     def refuse_binary(self) -> None:
         """A binary message came: only the JSON protocol is spoken."""
@@ -101,7 +112,8 @@ class HubSession:
             return self.heard + HANDSHAKE_TIMEOUT
         if self.silence == "all":
             return self.heard + 10 * CLIENT_TIMEOUT
-        return min(self.sent + PING_AFTER, self.heard + CLIENT_TIMEOUT)
+        duty = min(self.sent + PING_AFTER, self.heard + CLIENT_TIMEOUT)
+        return duty if self._doomed is None else min(duty, self._doomed)
 
     def tick(self, host_now: int) -> None:
         """Do what is due: ping, or give up on a silent client."""
@@ -111,25 +123,38 @@ class HubSession:
             self._refuse("Handshake was canceled.")
         elif self.silence == "all":
             self.cut()
-        elif host_now >= self.heard + CLIENT_TIMEOUT:
+        elif host_now >= self.heard + CLIENT_TIMEOUT or (self._doomed or host_now + 1) <= host_now:
             self.close("Connection closed with an error.")
         else:
             self.push(records.PING)
 
+    def _too_large(self) -> None:
+        self._malformed(f"The maximum message size of {LARGEST_RECORD}B was exceeded.")
+
+    def _malformed(self, error: str = "Connection closed with an error.") -> None:
+        if self.ready:
+            self.close(error)
+        else:
+            self._refuse("An unexpected error occurred during connection handshake.")
+
     def _record(self, record: bytes) -> None:
+        if self.ended:
+            return
+        if len(record) >= LARGEST_RECORD:
+            self._too_large()
+            return
         try:
             message = records.decode(record)
         except records.Malformed:
-            if self.ready:
-                self.close("Connection closed with an error.")
-            else:
-                self._refuse("An unexpected error occurred during connection handshake.")
+            self._malformed()
             return
         if not self.ready:
             self._shake(message)
             return
         type_ = message.get("type")
-        if type_ == records.INVOCATION:
+        if type(type_) is not int or not isinstance(message.get("invocationId"), str | None):
+            self._malformed()
+        elif type_ == records.INVOCATION:
             self._invoke(message)
         elif type_ == records.STREAM:
             self._answer(
@@ -143,11 +168,13 @@ class HubSession:
         protocol, version = message.get("protocol"), message.get("version")
         if protocol != "json":
             self._refuse(f"The protocol '{protocol}' is not supported.")
-        elif version not in ((1,) if self._hub.state.options.handshake_strict else (0, 1, 2)):
+        elif type(version) is not int or not 0 <= version <= 2:
             self._refuse(f"The server does not support version {version} of the 'json' protocol.")
         else:
             self.ready = True
             self.push(records.HANDSHAKE_OK)
+            if version == 0 and self._hub.state.options.handshake_strict:
+                self._doomed = self.heard + DOOMED_AFTER
 
     def _refuse(self, error: str) -> None:
         self._send(records.handshake_error(error))

@@ -173,7 +173,7 @@ class PaperOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether close records carry `allowReconnect`."""
 
     handshake_strict: bool = False
-    """Whether the hubs take handshake version 1 only."""
+    """Whether the hubs close a connection of handshake version 0 after two seconds."""
 
     ping_auth: bool = False
     """Whether `Status/ping` wants a token."""

@@ -71,7 +71,7 @@ class Reads:
             model = None if row is None else contract_model(row)
             payload: dict[str, Any] = {"contract": model}
             if self._state.options.contract_by_id_shape == "both":
-                payload["contracts"] = [model] if model else []
+                payload["contracts"] = [model] if model else self._failed_list()
             return Answer(payload=payload) if row else refused(NOT_FOUND, **payload)
 
         return answer

@@ -130,7 +130,7 @@ class Rest:
             return Reply(status=429, headers={} if after is None else {"Retry-After": str(after)})
         if call.endpoint in BODILESS and claims is not None:
             return self._settle(call, row, self._bodiless(call, verdict, claims))
-        if not _is_json(call.headers):
+        if call.body.strip() and not _is_json(call.headers):
             return problem(415, "Unsupported Media Type")
         try:
             return self._settle(call, row, self._bound(call, fields.read(call.body), row))

@@ -19,7 +19,7 @@ from bot.paper.venue import PaperVenue
 OUTBOX_BYTES = 4 * 1024 * 1024
 """What may wait for a slow hub client; beyond it the connection is cut."""
 
-LARGEST_MESSAGE = 64 * 1024
+LARGEST_MESSAGE = 1024 * 1024
 LONGEST_HANG_S = 600.0
 _HEADERS_ASKED = "authorization, content-type, x-requested-with, x-signalr-user-agent"
 
@@ -73,10 +73,11 @@ class Sockets:
             return web.Response(status=204, headers=_cors(request))
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
-        version = request.query.get("negotiateVersion", "0")
+        asked = request.query.get("negotiateVersion", "0")
+        version = int(asked[:9]) if asked.isdecimal() else 0
         self._venue.advance(self._clock.now())
         hub = self._hub_of(request.path.removesuffix("/negotiate"))
-        reply = hub.negotiate(_token(request), int(version) if version.isdecimal() else 0)
+        reply = hub.negotiate(_token(request), version)
         return await self._give(request, reply)
 
     async def _hub(self, request: web.Request) -> web.StreamResponse:

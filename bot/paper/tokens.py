@@ -53,9 +53,11 @@ class Tokens:
         claims = self._known.get(text) or self._verify(text)
         if claims is None or claims.jti in self._revoked or claims.jti <= self._revoked_up_to:
             return "bad", None
-        if now >= claims.exp * SECOND or claims.jti <= self._expired_up_to:
-            return "expired", claims
-        return "ok", claims
+        return ("expired" if self.expired(claims, now) else "ok"), claims
+
+    def expired(self, claims: Claims, now: int) -> bool:
+        """Whether a token's life is over."""
+        return now >= claims.exp * SECOND or claims.jti <= self._expired_up_to
 
     def revoke(self, claims: Claims, now: int, *, whole_user: bool = False) -> None:
         """End one token, or all that were issued so far."""
