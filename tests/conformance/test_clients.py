@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,7 @@ import pytest
 from tests.conformance.conftest import ACCOUNT, CONTRACT, HERE, Run, need
 from tests.conformance.transcript import check
 
-NODE, RUST = HERE / "node", HERE / "rust"
-TARGET = Path(__file__).parents[2] / "rust" / "target" / "conformance"
+NODE = HERE / "node"
 
 pytestmark = pytest.mark.slow
 
@@ -27,22 +25,6 @@ def node() -> str:
         npm = need("npm")
         subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True, capture_output=True)
     return path
-
-
-@pytest.fixture(scope="module")
-def rust_client() -> str:
-    """The path of the built client."""
-    cargo = need("cargo")
-    command = [cargo, "build", "--locked", "--quiet", "--manifest-path", str(RUST / "Cargo.toml")]
-    built = subprocess.run(
-        command,
-        env=os.environ | {"CARGO_TARGET_DIR": str(TARGET)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr[-2000:]
-    return str(TARGET / "debug" / "paper-gateway-conformance")
 
 
 async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run, wire: Path) -> None:
@@ -70,31 +52,6 @@ async def test_javascript_client_trades_negotiated_and_not(node: str, run: Run, 
     assert check(wire) == []
 
 
-async def test_strict_rust_client_makes_every_call_and_finds_no_gap(rust_client: str, run: Run, wire: Path) -> None:
-    seen = await run(rust_client)
-    assert ACCOUNT in seen["accounts"]
-    assert seen["contract"] == CONTRACT
-    assert seen["quotes"] == 20
-    assert seen["symbols"] == ["F.US.MNQ"]
-    assert seen["crossed"] == 0
-    assert seen["entry"] == ["Pending", "Filled"]
-    assert seen["children"] == 2
-    assert seen["duplicate"] is not None
-    assert (seen["left"], seen["positions"]) == (0, 0)
-    rest = seen["rest"]
-    assert rest["accounts"] == len(seen["accounts"])
-    assert rest["available"] > 40
-    assert rest["found"] == ["MNQZ5"]
-    assert (rest["bars"], rest["newest_first"]) == (60, True)
-    assert (rest["moved"], rest["open"], rest["page"]) == (True, 1, [1, 1])
-    assert rest["cancelled"] == "Cancelled"
-    assert rest["sizes"] == [[2], [1], []]
-    assert rest["trades"] == 5
-    assert rest["closing"] == 3
-    assert rest["after_logout"] is not None
-    assert check(wire) == []
-
-
 async def test_signalrcore_negotiates_version_0_and_trades(run: Run, wire: Path) -> None:
     seen = await run(sys.executable, str(HERE / "python" / "client.py"))
     assert seen["completions"] == [None, None]
@@ -110,7 +67,6 @@ def test_the_locks_name_versions_and_no_address() -> None:
     lock = json.loads((NODE / "package-lock.json").read_text())
     assert lock["packages"]["node_modules/@microsoft/signalr"]["version"].startswith("10.")
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
-    assert 'name = "projectx-client"\nversion = "8.0.0"' in (RUST / "Cargo.lock").read_text()
 
 
 async def test_signalrcore_comes_back_after_a_lost_connection(run: Run, wire: Path) -> None:

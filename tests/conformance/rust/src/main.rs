@@ -1,125 +1,51 @@
-//! Drives the paper gateway with the strictest public client and prints what it saw as one JSON object.
+//! Drives the paper gateway with the strictest public client and prints what it saw as JSON lines.
 //!
-//! Usage: paper-gateway-conformance <settings as JSON>
+//! Usage: `paper-gateway-conformance trade|hubs|answers <settings as JSON>`; `hubs` and `answers` take commands
+//! from standard input.
 
+mod answers;
+mod hubs;
 mod rest;
+mod trade;
 
 use std::time::Duration;
 
-use projectx_client::{
-    AccountId, Bracket, CancelOrder, Client, CloseContract, ContractId, Credentials, Endpoints, Hub,
-    MarketQuote, Order, OrderStatus, OrderType, PlaceOrder, RealtimeEvent, RealtimeEventReceiver, Side,
-};
-use serde_json::{Value, json};
+use projectx_client::{Client, Credentials, Endpoints};
+use serde_json::Value;
 
 type Failure = Box<dyn std::error::Error>;
 
 const WAIT: Duration = Duration::from_secs(20);
-const TAG: &str = "conformance-rust";
+const LONGEST: Duration = Duration::from_secs(180);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let settings: Value = serde_json::from_str(&std::env::args().nth(1).ok_or("settings are missing")?)?;
-    let seen = tokio::time::timeout(4 * WAIT, drive(&settings)).await??;
-    println!("{seen}");
+    let mut arguments = std::env::args().skip(1);
+    let mode = arguments.next().ok_or("the mode is missing")?;
+    let settings: Value = serde_json::from_str(&arguments.next().ok_or("settings are missing")?)?;
+    let work = async {
+        match mode.as_str() {
+            "trade" => trade::drive(&settings).await,
+            "hubs" => hubs::follow_both(&settings).await,
+            "answers" => answers::answer(&settings).await,
+            other => Err(format!("unknown mode {other}").into()),
+        }
+    };
+    println!("{}", tokio::time::timeout(LONGEST, work).await??);
     Ok(())
 }
 
-async fn drive(settings: &Value) -> Result<Value, Failure> {
-    let text = |key: &str| settings[key].as_str().ok_or(format!("{key} is missing"));
-    let url = text("url")?;
-    let client = Client::builder(Credentials::new(text("userName")?, text("apiKey")?)?)
+/// A text member of the settings.
+fn text<'a>(settings: &'a Value, key: &str) -> Result<&'a str, Failure> {
+    Ok(settings[key].as_str().ok_or(format!("{key} is missing"))?)
+}
+
+/// A client of the gateway; what a call meets is shown as it is, not retried.
+fn client(settings: &Value, key: &str) -> Result<Client, Failure> {
+    let url = text(settings, "url")?;
+    Ok(Client::builder(Credentials::new(text(settings, "userName")?, key)?)
         .endpoints(Endpoints::custom(url, url)?)
-        .build()?;
-    client.ping().await?;
-    client.authenticate().await?;
-    let account = AccountId::new(settings["accountId"].as_i64().ok_or("accountId is missing")?.try_into()?)?;
-    let contract = ContractId::new(text("contractId")?)?;
-    let accounts = client.search_active_accounts().await?.unwrap_or_empty();
-    let known = client.contract_by_id(&contract).await?;
-
-    let market = client.realtime(Hub::Market);
-    let mut market_events = market.take_event_receiver().ok_or("the market receiver was taken")?;
-    market.connect().await?;
-    market.subscribe_contract_quotes(&contract).await?;
-    let quotes = quotes(&mut market_events, 20).await?;
-
-    let user = client.realtime(Hub::User);
-    let mut user_events = user.take_event_receiver().ok_or("the user receiver was taken")?;
-    user.connect().await?;
-    user.subscribe_accounts().await?;
-    user.subscribe_orders(account).await?;
-    user.subscribe_trades(account).await?;
-    user.subscribe_positions(account).await?;
-    let order = PlaceOrder::builder(account, contract.clone(), OrderType::Market, Side::Bid, 1)
-        .custom_tag(TAG)
-        .stop_loss_bracket(Bracket::new(-80, OrderType::Stop)?)
-        .take_profit_bracket(Bracket::new(120, OrderType::Limit)?)
-        .build()?;
-    let placed = client.place_order(&order).await?;
-    let orders = orders(&mut user_events, |rows| working(rows).count() >= 2).await?;
-    let again = client.place_order(&order).await;
-
-    client.close_contract(&CloseContract { account_id: account, contract_id: contract.clone() }).await?;
-    for child in working(&orders) {
-        client.cancel_order(&CancelOrder { account_id: account, order_id: child.id }).await?;
-    }
-    let left = client.search_open_orders(account).await?.unwrap_or_empty().len();
-    let positions = client.search_open_positions(account).await?.unwrap_or_empty().len();
-    user.disconnect().await?;
-    market.disconnect().await?;
-    let (since, until) = (text("since")?, text("until")?);
-    let rest = rest::every_call(&client, account, &contract, since, until).await?;
-    Ok(json!({
-        "rest": rest,
-        "accounts": accounts.iter().map(|row| row.id.get()).collect::<Vec<_>>(),
-        "contract": known.id.as_str(),
-        "quotes": quotes.len(),
-        "symbols": quotes.iter().map(|quote| quote.raw_symbol.as_str()).collect::<std::collections::BTreeSet<_>>(),
-        "crossed": quotes.iter().filter(|quote| quote.best_bid.is_some() && quote.best_bid >= quote.best_ask).count(),
-        "entry": orders.iter().filter(|row| row.id == placed.order_id).map(|row| format!("{:?}", row.status)).collect::<Vec<_>>(),
-        "children": working(&orders).filter(|row| row.parent_order_id == Some(placed.order_id)).count(),
-        "duplicate": again.err().map(|error| error.to_string()),
-        "left": left,
-        "positions": positions,
-    }))
-}
-
-async fn quotes(events: &mut RealtimeEventReceiver, count: usize) -> Result<Vec<MarketQuote>, Failure> {
-    let mut rows = Vec::new();
-    while rows.len() < count {
-        match next(events).await? {
-            RealtimeEvent::Invocation(call) if call.target() == "GatewayQuote" => rows.push(call.decode()?),
-            RealtimeEvent::TransportGap => return Err("the market hub reported a gap".into()),
-            _ => {}
-        }
-    }
-    Ok(rows)
-}
-
-async fn orders(
-    events: &mut RealtimeEventReceiver,
-    enough: impl Fn(&[Order]) -> bool,
-) -> Result<Vec<Order>, Failure> {
-    let mut rows: Vec<Order> = Vec::new();
-    while !enough(&rows) {
-        match next(events).await? {
-            RealtimeEvent::Invocation(call) if call.target() == "GatewayUserOrder" => {
-                for row in call.decode_batch() {
-                    rows.push(row?);
-                }
-            }
-            RealtimeEvent::TransportGap => return Err("the user hub reported a gap".into()),
-            _ => {}
-        }
-    }
-    Ok(rows)
-}
-
-fn working(rows: &[Order]) -> impl Iterator<Item = &Order> {
-    rows.iter().filter(|row| row.status == OrderStatus::Open)
-}
-
-async fn next(events: &mut RealtimeEventReceiver) -> Result<RealtimeEvent, Failure> {
-    Ok(tokio::time::timeout(WAIT, events.recv()).await?.ok_or("the hub's events ended")?)
+        .max_retries(0)
+        .disable_rate_limits()
+        .build()?)
 }
