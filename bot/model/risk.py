@@ -102,7 +102,8 @@ class RiskView(msgspec.Struct, frozen=True):
 
     `used_keys` answers whether an idempotency key exists; `quotes` are the merged quotes by contract;
     `labels` the market condition by contract (absent = unknown); `mismatched` the contracts whose
-    record differs from the table of instruments.
+    record differs from the table of instruments; `feed_up` whether prices arrive at all, and `old_history`
+    says by contract why its closed bars end too early for a strategy.
     """
 
     version: int
@@ -116,3 +117,5 @@ class RiskView(msgspec.Struct, frozen=True):
     store_ok: bool = True
     labels: Mapping[str, tuple[str, ...]] = {}
     mismatched: frozenset[str] = frozenset()
+    feed_up: bool = True
+    old_history: Mapping[str, str] = {}

@@ -87,11 +87,13 @@ def past_cutoff(s: EntrySubject, calendar: SessionCalendar) -> str | None:
 
 
 def data_stale(s: EntrySubject, _: SessionCalendar) -> str | None:
+    if not s.view.feed_up:
+        return "the market hub is not connected and subscribed"
     age = s.data_age_ms
     if age is None:
         return "no price seen"
     if age <= s.limits.max_data_age_ms:
-        return None
+        return s.view.old_history.get(s.contract.id) if s.is_strategy else None
     return f"newest price is {age} ms old, at most {s.limits.max_data_age_ms} ms"
 
 

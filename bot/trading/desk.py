@@ -196,7 +196,11 @@ class Desk:
 
     def hub_state(self, hub: Hub, state: str, generation: int, reason: str = "") -> None:
         """`up`, `down` or `overflow` of one connection."""
-        if hub != "user" or self._ended:
+        if self._ended:
+            return
+        if hub == "market":
+            self.picture.feed_up = state == "up"
+            self.picture.touch()
             return
         self.picture.hub_up = state == "up"
         self.picture.touch()

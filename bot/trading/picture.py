@@ -48,7 +48,8 @@ class Picture:
         self.positions = PositionBook()
         self.fills = FillBook()
         self.quotes: dict[str, Quote] = {}
-        self.hub_up = False
+        self.hub_up = self.feed_up = False
+        self.old_history: Mapping[str, str] = {}
         self.store_ok = True
         self.labels: dict[str, tuple[str, ...]] = {}
         self.mismatched: frozenset[str] = frozenset()
@@ -80,6 +81,8 @@ class Picture:
                 store_ok=self.store_ok and self.log.writable,
                 labels=dict(self.labels),
                 mismatched=self.mismatched,
+                feed_up=self.feed_up,
+                old_history=dict(self.old_history),
             )
         return self._view
 
