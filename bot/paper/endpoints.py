@@ -40,3 +40,12 @@ EVENTS = {
 
 PENDING_CODES = {"place": 6, "modify": 4, "cancel": 4, "close": 6, "partial": 7}
 """The code by which each mutation says that the engine has not answered yet (gateway.md 7.1)."""
+
+LISTS = {
+    "accounts": "accounts", "contracts": "contracts", "available": "contracts", "bars": "bars",
+    "orders": "orders", "open_orders": "orders", "query": "orders", "positions": "positions", "trades": "trades",
+}  # fmt: skip
+"""The list in the answer of each endpoint that has one."""
+
+LAGGING = ("accounts", "orders", "open_orders", "order", "query", "positions", "trades")
+"""Queries that can answer as of an earlier time."""

@@ -70,12 +70,12 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     @property
     def wait(self) -> int:
         """`seconds` in ns."""
-        return int((self.seconds or 0.0) * SECOND)
+        return round((self.seconds or 0.0) * SECOND)
 
     @property
     def after(self) -> int:
         """`after_s` in ns."""
-        return int(self.after_s * SECOND)
+        return round(self.after_s * SECOND)
 
     def touches(self, account: int | None, contract: str | None) -> bool:
         """Whether its account and contract, where it names them, are these."""
@@ -126,7 +126,7 @@ class Faults:
         fault.id, self._next = self._next, self._next + 1
         lasts = fault.for_s if fault.for_s is not None else fault.seconds if verb.lasting else None
         if verb.arms and lasts is not None:
-            fault.until = self.now + int(lasts * SECOND)
+            fault.until = self.now + round(lasts * SECOND)
         elif fault.count is None and verb.once:
             fault.count = 1
         self.told(fault)
@@ -135,6 +135,7 @@ class Faults:
             self.armed.append(fault)
         else:
             self.act(fault)
+            self.struck(fault, fault.contract_id or (fault.hub if verb.group == "hub" else ""))
         return fault
 
     def clear(self) -> None:

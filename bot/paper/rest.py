@@ -10,7 +10,7 @@ from bot.paper import fields, spoiling
 from bot.paper.answers import Answer, refused
 from bot.paper.bars import Bars
 from bot.paper.changes import Changes, read_modification
-from bot.paper.endpoints import ENDPOINTS, PENDING_CODES
+from bot.paper.endpoints import ENDPOINTS, LAGGING, LISTS, PENDING_CODES
 from bot.paper.faults import Fault
 from bot.paper.fields import BadRequest, Members
 from bot.paper.logins import Logins
@@ -31,12 +31,7 @@ KEPT_BODY = 2_048
 MUTATIONS = frozenset({"place", "modify", "cancel", "close", "partial"})
 LOGINS = frozenset({"login", "loginApp"})
 BODILESS = frozenset({"validate", "logout"})
-LISTS = {
-    "accounts": "accounts", "contracts": "contracts", "available": "contracts", "bars": "bars",
-    "orders": "orders", "open_orders": "orders", "query": "orders", "positions": "positions", "trades": "trades",
-}  # fmt: skip
 _ROUTES = {path.lower(): name for name, path in ENDPOINTS.items()}
-_LAGGING = frozenset({"accounts", "orders", "open_orders", "order", "query", "positions", "trades"})
 _UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 _SCALARS = {
     "place": "orderId",
@@ -94,6 +89,10 @@ class Rest:
         if reply.mode == "answer" and high:
             reply.after += self._random.randint(low, high)
         return reply
+
+    def endpoint_of(self, path: str) -> str:
+        """The short name of a path's endpoint, empty for unknown ones."""
+        return _ROUTES.get(path.partition("?")[0].lower(), "")
 
     def restore(self, serial: int) -> None:
         """Go on counting requests after an earlier run."""
@@ -154,7 +153,7 @@ class Rest:
     def _bind(self, call: Call, body: Members) -> Query:
         name, ts = call.endpoint, call.ts
         if name in self._queries:
-            lag = self._strike("lag", call) if name in _LAGGING else None
+            lag = self._strike("lag", call) if name in LAGGING else None
             if lag is not None:
                 until = ts - lag.wait
                 return getattr(Reads(self._state.as_of(until)), name)(body)  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from bot.calendar.sessions import GROUPS
-from bot.paper.endpoints import PENDING_CODES
+from bot.paper.endpoints import LAGGING, LISTS, PENDING_CODES
 from bot.paper.members import (
     ACCOUNT,
     CONTRACT,
@@ -77,8 +77,10 @@ _TABLE = (
     Verb("http", "rest", "An HTTP status without carrying anything out.",
          (*_CALL, _m("status", Whole(400, 599), "the status", 500), _m("retry_after", Whole(0), "seconds in a Retry-After header"),
           _m("text", Text(), "the body"), _AFTER), once=True),
-    Verb("null", "rest", "The list of a good answer is null.", _CALL, once=True),
-    Verb("lag", "rest", "Queries answer as of some time ago.", (_AT, _COUNT, _m("seconds", Seconds(), "how far behind", required=True))),
+    Verb("null", "rest", "The list of a good answer is null.",
+         (_m("endpoint", Choice(("any", *LISTS)), "the query that it strikes", "any"), _COUNT, _ACCOUNT, _CONTRACT), once=True),
+    Verb("lag", "rest", "Queries answer as of some time ago.",
+         (_m("endpoint", Choice(("any", *LAGGING)), "the query that it strikes", "any"), _COUNT, _ACCOUNT, _CONTRACT, _m("seconds", Seconds(), "how far behind", required=True))),
     Verb("zoneless", "rest", "Timestamps of answers come without a zone.", _CALL),
     Verb("close.lie", "rest", "A close is accepted and nothing is closed.",
          (_m("endpoint", Choice(("any", "close", "partial")), "the close that it strikes", "any"), _COUNT, _ACCOUNT, _CONTRACT), once=True),
