@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bot.model.errors import BadField
+from bot.paper import progress
 from bot.paper.config import PaperAccount
 from bot.paper.limits import Limits
 from bot.paper.rows import AccountRow
@@ -22,6 +23,8 @@ class AccountChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     bracket_mode: str | None = None
     dll: int | msgspec.UnsetType | None = msgspec.UNSET
     live_routing: bool | None = None
+    follower: bool | None = None
+    paid_out: bool | None = None
     can_trade: bool | None = None
 
 
@@ -29,7 +32,7 @@ def opened(setting: PaperAccount, day: int) -> AccountRow:
     """A new account on trade date `day`."""
     return AccountRow(
         id=setting.id, name=setting.name, balance=setting.balance, bracket_mode=setting.bracket_mode,
-        dll=setting.dll, live_routing=setting.live_routing,
+        dll=setting.dll, live_routing=setting.live_routing, follower=setting.follower,
         high=max(setting.balance, setting.start_balance), day_start=setting.balance, day=day,
     )  # fmt: skip
 
@@ -42,6 +45,8 @@ def listing(state: State, limits: Limits) -> list[dict[str, object]]:
             "can_trade": row.can_trade,
             "equity": limits.equity(row),
             "floor": limits.floor(row),
+            "max_tenths": limits.max_tenths(row),
+            **progress.figures(row, state.settings[row.id], state.options),
         }
         for row in state.accounts.values()
     ]
@@ -71,6 +76,10 @@ def change(state: State, shape: Mapping[str, object], ts: int) -> AccountRow:
         row.dll = wanted.dll
     if wanted.live_routing is not None:
         row.live_routing = wanted.live_routing
+    if wanted.follower is not None:
+        row.follower = wanted.follower
+    if wanted.paid_out is not None:
+        row.paid_out = wanted.paid_out
     if wanted.can_trade is not None:
         row.closed = not wanted.can_trade
         if wanted.can_trade:

@@ -6,12 +6,24 @@ import msgspec
 
 from bot.paper.answers import Answer, refused
 from bot.paper.fields import Members
-from bot.paper.matching import LIMITS, Matching
+from bot.paper.matching import Matching
 from bot.paper.placing import stop_is_wrong
-from bot.paper.rows import LIVE, MARKET, OPEN, REJECTED, STOP, SUSPENDED, TRAILING, OrderRow, PositionRow
+from bot.paper.rows import (
+    LIMITS,
+    LIVE,
+    MARKET,
+    OPEN,
+    REJECTED,
+    STOP_LIMIT,
+    SUSPENDED,
+    TRAILING,
+    OrderRow,
+    PositionRow,
+)  # fmt: skip
 from bot.paper.state import State
 
-ACCOUNT_NOT_FOUND, NOT_FOUND, REJECT = 1, 2, 3
+ACCOUNT_NOT_FOUND, NOT_FOUND, REJECT, BARRED = 1, 2, 3, 6
+NOT_ACTIVE = 4
 CLOSE_REJECTED, CLOSE_BARRED = 5, 8
 
 
@@ -46,9 +58,13 @@ class Changes:
 
     def modify(self, ask: Modification, ts: int) -> Answer:
         """New values for a working order. Nothing to change is success without an event."""
-        row, refusal = self._find(ask.account, ask.order)
+        account, row = self._state.accounts.get(ask.account), self._find(ask.account, ask.order)
+        if account is None:
+            return refused(ACCOUNT_NOT_FOUND)
+        if account.live_routing or account.follower:
+            return refused(BARRED)
         if row is None:
-            return refusal
+            return refused(NOT_FOUND)
         if row.status == SUSPENDED and not self._state.options.modify_suspended:
             return refused(REJECT)
         new = msgspec.structs.replace(row)
@@ -59,17 +75,23 @@ class Changes:
             return Answer(order=row.id)
         new.updated = ts
         self._state.save_order(new, ts)
-        if new.status == OPEN and new.type in LIMITS:
+        if new.size != row.size:
+            self._matching.brackets.resize(new, ts)
+        if new.status == OPEN and new.is_limit:
             self._matching.meet(new, ts)
         return Answer(order=row.id)
 
     def cancel(self, account: int, order: int, ts: int) -> Answer:
         """Success means accepted; a suspended leg can be cancelled alone."""
-        row, refusal = self._find(account, order)
+        owner, row = self._state.accounts.get(account), self._find(account, order)
+        if owner is None:
+            return refused(ACCOUNT_NOT_FOUND)
+        if owner.follower:
+            return refused(BARRED, "Follower accounts cannot cancel orders")
+        if owner.live_routing:
+            return refused(BARRED, "Live accounts not supported")
         if row is None:
-            return refusal
-        if self._state.accounts[account].live_routing:
-            return refused(6, "Live accounts not supported")
+            return refused(NOT_FOUND)
         self._matching.cancel(row, ts)
         if self._state.options.cancel_sibling_on_cancel and row.parent is not None:
             for sibling in tuple(self._state.children.get(row.parent, ())):
@@ -90,6 +112,8 @@ class Changes:
         contract = state.catalogue.find(contract_id, ts)
         if contract is None:
             return refused(3)
+        if not contract.active:
+            return refused(NOT_ACTIVE)
         held = state.positions.get((account, contract_id))
         if held is None:
             return refused(NOT_FOUND)
@@ -109,24 +133,20 @@ class Changes:
 
     def _record_rejected(self, held: PositionRow, size: int | None, ts: int, origin: str) -> None:
         row = OrderRow(
-            id=self._state.take_order_ids(1), account=held.account, contract=held.contract, created=ts,
-            updated=ts, status=REJECTED, type=MARKET, side=1 if held.net > 0 else 0,
-            size=abs(held.net) if size is None else size, origin=origin,
+            id=0, account=held.account, contract=held.contract, created=ts, updated=ts, status=REJECTED,
+            type=MARKET, side=1 if held.net > 0 else 0, size=abs(held.net) if size is None else size,
+            origin=origin,
         )  # fmt: skip
-        self._state.save_order(row, ts)
+        self._matching.reject(row, ts, engine=True)
 
-    def _find(self, account: int, order: int) -> tuple[OrderRow | None, Answer]:
-        if account not in self._state.accounts:
-            return None, refused(ACCOUNT_NOT_FOUND)
+    def _find(self, account: int, order: int) -> OrderRow | None:
         row = self._state.orders.get(order)
-        if row is None or row.account != account or row.hidden or row.status not in LIVE:
-            return None, refused(NOT_FOUND)
-        return row, Answer()
+        known = row is not None and row.account == account and not row.hidden and row.status in LIVE
+        return row if known else None
 
     def _apply(self, ask: Modification, row: OrderRow, new: OrderRow) -> str | None:
         """Put the new values into `new`; a text (or "") is the refusal."""
         state = self._state
-        tick = state.contract(row.contract).tick
         if ask.size is not None and ask.size != row.size:
             if row.parent is not None:
                 return "Order is attached to position."
@@ -135,31 +155,52 @@ class Changes:
             grows, new.size = ask.size > row.size, ask.size
             if grows and self._matching.limits.too_large(new, state.contract(row.contract)):
                 return state.options.size_limit_text
-        if ask.limit is not None:
-            if row.type not in LIMITS:
-                if state.options.modify_wrong_price == "reject":
-                    return "Invalid limit price"
-            else:
-                new.limit, on_tick = tick.ratio_ticks(*ask.limit)
-                if not on_tick:
-                    return "Invalid limit price. Price is not aligned to tick size."
-        if ask.stop is not None:
-            if row.type != STOP:
-                if state.options.modify_wrong_price == "reject":
-                    return "Invalid stop price"
-            else:
-                new.stop, on_tick = tick.ratio_ticks(*ask.stop)
-                if not on_tick:
-                    return "Invalid stop price. Price is not aligned to tick size."
-                if new.stop != row.stop and stop_is_wrong(row, new.stop, state):
-                    return "Invalid stop price"
-        if ask.trail is not None and row.type == TRAILING:
-            last = state.last.get(row.contract)
-            level, on_tick = tick.ratio_ticks(*ask.trail)
-            if not on_tick:
-                return "Invalid trail price. Price is not aligned to tick size."
-            if last is None:
-                return "Cannot trail without a last price"
-            new.trail = abs(last - level)
+        return (
+            self._new_limit(ask, row, new) or self._new_stop(ask, row, new) or self._new_trail(ask, row, new)
+        )
+
+    def _new_limit(self, ask: Modification, row: OrderRow, new: OrderRow) -> str | None:
+        if ask.limit is None:
+            return None
+        if row.type not in (*LIMITS, STOP_LIMIT):
+            return self._wrong_price("limit")
+        new.limit, on_tick = self._state.contract(row.contract).tick.ratio_ticks(*ask.limit)
+        if not on_tick:
+            return "Invalid limit price. Price is not aligned to tick size."
+        inside = self._state.interruptions.inside(row.contract, new.limit)
+        return None if inside else "Invalid limit price"
+
+    def _new_stop(self, ask: Modification, row: OrderRow, new: OrderRow) -> str | None:
+        if ask.stop is None:
+            return None
+        if row.type == TRAILING or not row.is_stop:
+            return self._wrong_price("stop")
+        new.stop, on_tick = self._state.contract(row.contract).tick.ratio_ticks(*ask.stop)
+        if not on_tick:
+            return "Invalid stop price. Price is not aligned to tick size."
+        if new.stop != row.stop and stop_is_wrong(row, new.stop, self._state):
+            return "Invalid stop price"
+        return None
+
+    def _new_trail(self, ask: Modification, row: OrderRow, new: OrderRow) -> str | None:
+        """The distance is measured anew from the last trade, without a bound (8.7)."""
+        if ask.trail is None:
+            return None
+        if row.type != TRAILING:
+            return self._wrong_price("trail")
+        level, on_tick = self._state.contract(row.contract).tick.ratio_ticks(*ask.trail)
+        if not on_tick:
+            return "Invalid trail price. Price is not aligned to tick size."
+        last = self._state.last.get(row.contract)
+        if last is None:
+            return "Cannot trail without a last price"
+        new.trail = abs(last - level)
+        if row.offset is not None:
+            new.offset = row.sign * new.trail
+        if row.status != SUSPENDED:
             new.stop = last + row.sign * new.trail
         return None
+
+    def _wrong_price(self, kind: str) -> str | None:
+        """A price that the order's type does not have."""
+        return f"Invalid {kind} price" if self._state.options.modify_wrong_price == "reject" else None

@@ -9,19 +9,16 @@ import msgspec
 from bot.model.quantities import Money
 from bot.model.times import MILLISECOND
 from bot.paper.options import PaperOptions
+from bot.paper.programme import DOLLAR, PROGRAMME, Tier
 
-DOLLAR = 1_000_000
 Program = Literal["combine", "express", "practice"]
-
-_NOMINAL = {"50K": 50_000, "100K": 100_000, "150K": 150_000}
-_MAX_LOSS = {"50K": 2_000, "100K": 3_000, "150K": 4_500}
-_MAX_MINIS = {"50K": 5, "100K": 10, "150K": 15}
 
 
 class PaperAccount(msgspec.Struct, frozen=True, kw_only=True):
     """One account of the paper user.
 
-    `dll` is the daily loss limit (None = off), `size` the account size where the name does not tell it.
+    `dll` is the daily loss limit (None = off), `size` the account size where the name does not tell it,
+    `tier_terms` rules in place of the shipped ones, `follower` an account that copies another.
     """
 
     id: int
@@ -30,6 +27,8 @@ class PaperAccount(msgspec.Struct, frozen=True, kw_only=True):
     bracket_mode: Literal["auto_oco", "position"] = "auto_oco"
     dll: Money | None = None
     live_routing: bool = False
+    follower: bool = False
+    tier_terms: Tier | None = None
     size: Literal["50K", "100K", "150K"] | None = None
 
     @property
@@ -50,19 +49,25 @@ class PaperAccount(msgspec.Struct, frozen=True, kw_only=True):
         return "150K" if self.program == "practice" else "50K"
 
     @property
+    def terms(self) -> Tier:
+        """The programme's rules of this account."""
+        return self.tier_terms or PROGRAMME.tiers[self.tier]
+
+    @property
     def start_balance(self) -> int:
         """The balance at which the loss floor stops rising."""
-        return 0 if self.program == "express" else _NOMINAL[self.tier] * DOLLAR
+        return 0 if self.program == "express" else self.terms.start * DOLLAR
 
     @property
     def max_loss(self) -> int | None:
         """The maximum loss limit; practice accounts have none."""
-        return None if self.program == "practice" else _MAX_LOSS[self.tier] * DOLLAR
+        return None if self.program == "practice" else self.terms.max_loss * DOLLAR
 
-    @property
-    def max_tenths(self) -> int:
-        """The greatest position in tenths of a mini."""
-        return _MAX_MINIS[self.tier] * 10
+    def max_tenths(self, profit: int) -> int:
+        """The greatest position in tenths of a mini; `profit` is that of the last day end, for a funded account."""
+        if self.program == "express":
+            return self.terms.scaled_minis(profit) * 10
+        return min(self.terms.max_minis * 10, self.terms.max_micros)
 
 
 DEFAULT_ACCOUNTS = (

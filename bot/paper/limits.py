@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.model.contract import Contract
 from bot.model.quantities import divide_round
+from bot.paper import progress
 from bot.paper.rows import OPEN, PENDING, AccountRow, OrderRow
 from bot.paper.state import State
 
@@ -33,7 +34,13 @@ class Limits:
         setting = self._state.settings[account.id]
         if setting.max_loss is None:
             return None
+        if account.paid_out and setting.program == "express":
+            return 0
         return min(setting.start_balance, account.high - setting.max_loss)
+
+    def max_tenths(self, account: AccountRow) -> int:
+        """The greatest position in force, in tenths of a mini: a funded account's grows at day ends."""
+        return self._state.settings[account.id].max_tenths(account.day_start)
 
     def on_print(self, contract_id: str, ts: int) -> None:
         """Check the accounts that hold the contract."""
@@ -50,6 +57,7 @@ class Limits:
         for account in self._state.accounts.values():
             if account.day >= day:
                 continue
+            progress.end_day(account, self._state.settings[account.id])
             account.high = max(account.high, account.balance)
             account.day_start, account.day, account.locked = account.balance, day, False
             self._state.save_account(account, ts)
@@ -80,7 +88,7 @@ class Limits:
                 and not self._reduces(order)
             ):
                 tenths += order.left * state.contract(order.contract).weight
-        return tenths > state.settings[row.account].max_tenths
+        return tenths > self.max_tenths(state.accounts[row.account])
 
     def _reduces(self, order: OrderRow) -> bool:
         held = self._state.positions.get((order.account, order.contract))
@@ -90,8 +98,9 @@ class Limits:
         if account.breached:
             return
         equity, floor = self.equity(account), self.floor(account)
-        if self._state.options.mll_trail == "intraday":
-            account.high = max(account.high, equity)
+        if self._state.options.mll_trail == "intraday" and equity > account.high:
+            account.high = equity
+            self._state.save_account(account, ts, event=False)
         if floor is not None and equity <= floor:
             account.breached = True
         elif account.dll is not None and not account.locked and equity - account.day_start <= -account.dll:

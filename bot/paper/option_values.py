@@ -62,6 +62,8 @@ def split_option(text: str) -> tuple[str, str]:
 
 def legal(kind: Any) -> str:
     """What a value of this kind may be, in words."""
+    if any(isinstance(part, msgspec.Meta) and part.pattern for part in get_args(kind)):
+        return "a wall time such as 15:10:00"
     kind = _bare(kind)
     base, arguments = get_origin(kind), get_args(kind)
     if base in (Union, UnionType):

@@ -15,8 +15,8 @@ from bot.paper.rows import (
     LIMIT,
     MARKET,
     PENDING,
-    REJECTED,
     STOP,
+    STOP_LIMIT,
     STOPS,
     TRAILING,
     OrderRow,
@@ -130,23 +130,23 @@ class Placing:
 
     def _shape(self, ask: Ask, row: OrderRow, contract: Contract) -> Refusal | None:
         """Type, size, prices present and on tick, bracket mode, ticks and types."""
-        if ask.type not in (LIMIT, MARKET, STOP, TRAILING, JOIN_BID, JOIN_ASK) or ask.side not in (0, 1):
+        if ask.type not in self._types() or ask.side not in (0, 1):
             return Refusal("Invalid order type")
         if ask.size <= 0:
             return Refusal("Invalid order size")
-        if ask.type == LIMIT:
+        if ask.type in (LIMIT, STOP_LIMIT):
             if ask.limit is None:
                 return Refusal("Invalid limit price")
             row.limit, on_tick = contract.tick.ratio_ticks(*ask.limit)
             if not on_tick:
                 return Refusal("Invalid limit price. Price is not aligned to tick size.")
-        elif ask.type == STOP:
+        if ask.type in (STOP, STOP_LIMIT):
             if ask.stop is None:
                 return Refusal("Invalid stop price")
             row.stop, on_tick = contract.tick.ratio_ticks(*ask.stop)
             if not on_tick:
                 return Refusal("Invalid stop price. Price is not aligned to tick size.")
-        elif ask.type == TRAILING:
+        if ask.type == TRAILING:
             if ask.trail is None:
                 return Refusal("Trail Distance not set.")
             if not contract.tick.ratio_ticks(*ask.trail)[1]:
@@ -157,6 +157,10 @@ class Placing:
             return Refusal(POSITION_BRACKETS)
         text = _stop_loss_fault(ask) or _take_profit_fault(ask)
         return None if text is None else Refusal(text)
+
+    def _types(self) -> tuple[int, ...]:
+        types = (LIMIT, MARKET, STOP, TRAILING, JOIN_BID, JOIN_ASK)
+        return (*types, STOP_LIMIT) if self._state.options.allow_stop_limit else types
 
     def _engine(self, ask: Ask, row: OrderRow, contract: Contract, ts: int) -> Refusal | None:
         """Trading status, quote, side of the market, trailing distance, size limit."""
@@ -169,7 +173,7 @@ class Placing:
         if touch is None:
             return Refusal("Invalid symbol", engine=True)
         last = state.last.get(contract.id)
-        if ask.type == STOP and row.stop is not None and stop_is_wrong(row, row.stop, state):
+        if ask.type in (STOP, STOP_LIMIT) and row.stop is not None and stop_is_wrong(row, row.stop, state):
             return Refusal("Invalid stop price", engine=True)
         if ask.type == TRAILING and ask.trail is not None:
             if last is None:
@@ -205,20 +209,10 @@ class Placing:
         kept = keep == "all" or (keep == "bracket_mode" and refusal.text == POSITION_BRACKETS)
         if refusal.code != REJECT or not (kept or row.tag is not None):
             return refused(refusal.code, refusal.text, orderId=None)
-        row.id = state.take_order_ids(1)
         row.hidden = not kept
-        row.status = REJECTED
-        row.updated = ts + state.latency.reject
-        state.save_order(row, ts, event=False)
+        self._matching.reject(row, ts, engine=refusal.engine)
         if not kept:
             return refused(refusal.code, refusal.text, orderId=None)
-        if state.options.reject_events == "all" or (
-            refusal.engine and state.options.reject_events == "engine"
-        ):
-            pending = msgspec.structs.replace(row, status=PENDING, updated=ts)
-            state.emit("order", row.account, 1, pending)
-            action = state.options.order_terminal_action
-            state.timers.at(row.updated, lambda _: state.emit("order", row.account, action, row))
         answer = refused(refusal.code, refusal.text, orderId=row.id)
         answer.order = row.id
         return answer

@@ -10,12 +10,13 @@ OPEN, FILLED, CANCELLED, REJECTED, PENDING, SUSPENDED = 1, 2, 3, 5, 6, 8
 LIVE = frozenset({OPEN, PENDING, SUSPENDED})
 LIMIT, MARKET, STOP_LIMIT, STOP, TRAILING, JOIN_BID, JOIN_ASK = 1, 2, 3, 4, 5, 6, 7
 STOPS = frozenset({STOP, TRAILING})
+LIMITS = frozenset({LIMIT, JOIN_BID, JOIN_ASK})
 BUY, SELL = 0, 1
 
 
 class OrderRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One order. Prices in ticks; `cost` is the sum of fill price x lots, `offset` is a child's distance from the entry, `trail` the distance a
-    trailing stop keeps; `origin` tells who made it: api, close, partial, cut, limit (a loss limit), bracket.
+    trailing stop keeps, `triggered` that a stop-limit order has become a limit; `origin` tells who made it: api, close, partial, cut, limit (a loss limit), bracket.
     `hidden` rows only keep a tag burnt.
     """
 
@@ -40,6 +41,17 @@ class OrderRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     linked: int | None = None
     origin: str = "api"
     hidden: bool = False
+    triggered: bool = False
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether it fills at its limit price or better."""
+        return self.type in LIMITS or (self.type == STOP_LIMIT and self.triggered)
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it waits for its stop price."""
+        return self.type in STOPS or (self.type == STOP_LIMIT and not self.triggered)
 
     @property
     def sign(self) -> int:
@@ -88,9 +100,11 @@ class TradeRow(msgspec.Struct, kw_only=True):
     order: int
 
 
-class AccountRow(msgspec.Struct, kw_only=True):
+class AccountRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An account and its loss limits: `high` the highest end-of-day balance, `day_start` the balance at
-    the start of trade date `day` (ordinal); `locked` until the next one, `breached` for good.
+    the start of trade date `day` (ordinal); `locked` until the next one, `breached` for good. `paid_out`
+    tells of a first payout, `traded` of a fill on this day; `days` (with a fill), `winning_days` and
+    `best_day` count the days that ended.
     """
 
     id: int
@@ -105,6 +119,12 @@ class AccountRow(msgspec.Struct, kw_only=True):
     locked: bool = False
     breached: bool = False
     closed: bool = False
+    follower: bool = False
+    paid_out: bool = False
+    traded: bool = False
+    days: int = 0
+    winning_days: int = 0
+    best_day: int = 0
 
     @property
     def can_trade(self) -> bool:

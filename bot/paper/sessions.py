@@ -74,8 +74,12 @@ class Sessions:
             day -= timedelta(days=1)
 
     def _older_than(self, cut: int, group: str) -> bool:
-        rows = (*self._state.positions.values(), *self._state.live.values())
-        return any(row.created < cut and self._state.contract(row.contract).group == group for row in rows)
+        held = ((row.created, row.contract) for row in self._state.positions.values())
+        working = ((row.created, row.contract) for row in self._state.live.values())
+        return any(
+            created < cut and self._state.contract(contract).group == group
+            for created, contract in (*held, *working)
+        )
 
     def _cut(self, group: str, ts: int) -> None:
         self._sweep(group, ts)

@@ -123,7 +123,7 @@ def test_sequences_2_and_5_bracket_entry_and_leg() -> None:
     user.clear()
     bench.quote(80_081)
     bench.pass_(20)
-    assert user.short() == [("order", 2), ("trade",), ("position",), ("account",), ("order", 3)]
+    assert user.short() == [("order", 2), ("trade",), ("position",), ("order", 3), ("account",)]
     flat = user.events("GatewayUserPosition")[0]["arguments"][0]
     assert (flat["action"], flat["data"]["type"], flat["data"]["size"]) == (2, 0, 0)
     assert flat["data"]["averagePrice"] == 20000.25
