@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli import commands, doctor, paper, rehearse, run, shadowing
+from bot.cli import commands, doctor, paper, record, rehearse, run, shadowing
 from bot.cli.document import Printer
 from bot.config.settings import Settings, load
 from bot.logs import Logging, Redactor
@@ -177,6 +177,30 @@ def paper_command(
             options=settings.paper.options, given=option or (),
         ),
     )  # fmt: skip
+
+
+@app.command("record")
+def record_command(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the recording.")],
+    symbols: Annotated[str, typer.Option(help="Symbols, separated by commas.")] = "MNQ,MES",
+    for_: Annotated[float | None, typer.Option("--for", help="Seconds; default: until interrupted.")] = None,
+    file_mib: Annotated[int, typer.Option("--file-mib", min=1, help="Bound of one file.")] = 256,
+    total_mib: Annotated[
+        int, typer.Option("--total-mib", min=1, help="Bound of all; recording ends there.")
+    ] = 8192,
+    as_json: Json = False,
+    config: Files = None,
+) -> None:
+    """The raw frames of both hubs, read-only, as a tape for `bot paper --tape`."""
+    printer = Printer("record", as_json=as_json)
+    plan = record.Plan(
+        folder=out,
+        symbols=tuple(dict.fromkeys(each.strip() for each in symbols.split(",") if each.strip())),
+        seconds=for_,
+        file_bytes=file_mib << 20,
+        total_bytes=total_mib << 20,
+    )
+    finish(printer, record.record(loaded(printer, config), printer, plan))
 
 
 @app.command("rehearse")

@@ -109,3 +109,13 @@ def _shield(state: str) -> str:
 def _unreconciled(console: Console, *, reconciled: bool) -> None:
     if not reconciled:
         console.print("[yellow]not reconciled with the venue: this may be incomplete[/]")
+
+
+def recording(console: Console, data: dict[str, Any]) -> None:
+    """What was recorded, and the gaps in it."""
+    frames = ", ".join(f"{count} of the {hub} hub" for hub, count in data["frames"].items())
+    console.print(f"{data['seconds']:.1f} s recorded in {data['folder']}: {frames}")
+    console.print(f"{data['bytes']} bytes of frames, {data['stored_bytes']} stored in {data['files']} files")
+    console.print(f"{len(data['gaps'])} gaps; ended: {data['ended']}")
+    for gap in data["gaps"]:
+        console.print(f"[yellow]{gap['hub']} hub down at {gap['at']}: {gap['reason']}[/]")

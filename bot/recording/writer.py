@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -73,11 +74,20 @@ class RecordingWriter:
             self._open()
         self._write(block)
 
-    def sync(self) -> None:
-        """Make what was flushed outlive a power cut; may block for long, so call it beside the loop."""
-        file = self._file
-        if file is not None:
-            os.fsync(file)
+    def syncing(self) -> Callable[[], None]:
+        """A call that makes what was flushed outlive a power cut; it may block, so make it beside the loop."""
+        assert self._file is not None
+        file = os.dup(self._file)
+
+        def sync() -> None:
+            try:
+                os.fsync(file)
+            except OSError as problem:
+                raise self._failed(problem) from problem
+            finally:
+                os.close(file)
+
+        return sync
 
     def close(self) -> None:
         """Flush and close; closing twice is allowed."""

@@ -43,7 +43,7 @@ class FramesTape:
         reading, number = _Reading(self.path, self._symbols), 0
         try:
             for number, entry in enumerate(reader.entries(), 1):
-                if entry.hub == "market":
+                if entry.hub == "market" or entry.kind == "begin":
                     yield from reading.take(number, entry)
         except RecordingError as problem:
             raise TapeError(
@@ -66,9 +66,10 @@ class _Reading:
         self._books: dict[str, dict[tuple[int, int], int]] = {}
 
     def take(self, number: int, entry: Entry) -> Iterator[TapeRow]:
-        """The rows of one entry; a connection that went down empties all books."""
+        """The rows of one entry; what comes after a gap begins with empty books."""
         self._number, self._arrived = number, entry.venue_ns
-        if entry.kind == "state" and not entry.data.startswith(b"up"):
+        lost = entry.kind == "state" and not entry.data.startswith((b"up", b"down stopped"))
+        if lost or entry.kind == "begin":
             for contract, book in self._books.items():
                 if book:
                     book.clear()
