@@ -161,6 +161,13 @@ def paper_command(
     transcript: Annotated[
         Path | None, typer.Option(help="Write what crosses the wire to this file, without credentials.")
     ] = None,
+    script: Annotated[
+        Path | None, typer.Option(help="YAML file of faults and moves (docs/faults.md).")
+    ] = None,
+    check_script: Annotated[
+        Path | None, typer.Option(help="Check a script and print its plan; nothing is started.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of --script; start nothing.")] = False,
     config: Files = None,
 ) -> None:
     """A local ProjectX venue: REST and SignalR on loopback, any client can connect."""
@@ -175,6 +182,7 @@ def paper_command(
             scenario=scenario, tapes=tape or (), tape_lead_s=tape_lead, username=username, api_key=key, folder=folder,
             transcript=transcript, tls=tls_fault or ("good" if tls else None),
             options=settings.paper.options, given=option or (),
+            script=check_script or script, dry_run=dry_run or check_script is not None,
         ),
     )  # fmt: skip
 

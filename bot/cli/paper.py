@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from bot.calendar.windows import ET, wall_to_ns
-from bot.model.errors import BadField, ConfigError
+from bot.model.errors import BadField, ConfigError, UsageError
 from bot.model.instruments import instrument
 from bot.paper.config import PaperConfig
 from bot.paper.option_values import read_options, split_option
-from bot.paper.server import run
+from bot.paper.scripting import plan_of
+from bot.paper.server import build_market, run
 
 DEFAULT_KEY = "paper-key"
 DEFAULT_START = "2025-11-04T09:28:00"
@@ -24,9 +25,11 @@ async def serve(
     *, port: int, control_port: int, start: str, rate: float, seed: int, density: str, roots: str, scenario: str,
     tapes: Sequence[str], tape_lead_s: int, username: str, api_key: str, folder: Path,
     transcript: Path | None = None, tls: str | None = None, options: Mapping[str, Any],
-    given: Sequence[str] = (),
+    given: Sequence[str] = (), script: Path | None = None, dry_run: bool = False,
 ) -> int:  # fmt: skip
     """Serve until interrupted; `given` are `name=value` texts that go before `options`.
+
+    With `dry_run` only the plan of `script` is printed.
 
     Raises ConfigError for options that make no sense.
     """
@@ -49,7 +52,12 @@ async def serve(
         raise ConfigError(
             "paper gateway", expected="options as `bot paper --help` lists them", seen=str(problem)
         ) from problem
-    await run(config, transcript)
+    if dry_run:
+        if script is None:
+            raise UsageError("--dry-run", expected="--script FILE beside it", seen="none")
+        print(plan_of(script, config, build_market(config)).text())
+        return 0
+    await run(config, transcript, script)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -12,8 +13,11 @@ from aiohttp import web
 from bot.model.errors import BadField, BotError
 from bot.model.quantities import parse_decimal
 from bot.paper.rest import bearer
+from bot.paper.scripting import Scripts
 from bot.paper.venue import PaperVenue
 
+TIMES = ("seconds", "after_s", "for_s", "step_s")
+_DECIMAL = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -33,6 +37,7 @@ class Control:
         app.router.add_get("/paper/faults", self._faults)
         app.router.add_post("/paper/faults", self._inject)
         app.router.add_delete("/paper/faults", self._clear)
+        Scripts(self._venue).routes(app)
         app.router.add_get("/paper/market", self._prices)
         app.router.add_post("/paper/market", self._move)
         app.router.add_get("/paper/accounts", self._accounts)
@@ -64,7 +69,7 @@ class Control:
         return _json(self._venue.faults.armed)
 
     async def _inject(self, request: web.Request) -> web.Response:
-        return _json(self._venue.inject(await _object(request)))
+        return _json(self._venue.inject(_numbers(await _object(request))))
 
     async def _clear(self, _request: web.Request) -> web.Response:
         self._venue.faults.clear()
@@ -102,12 +107,22 @@ class Control:
 
 async def _object(request: web.Request) -> dict[str, object]:
     try:
-        body = json.loads(await request.read(), parse_float=str)
+        body = json.loads(await request.read())
     except ValueError as problem:
         raise BadField("body", expected="a JSON object", seen=str(problem)) from problem
     if not isinstance(body, dict):
         raise BadField("body", expected="a JSON object", seen=type(body).__name__)
     return body
+
+
+def _numbers(body: dict[str, object]) -> dict[str, object]:
+    """Seconds that came as decimal text, which keeps prices exact, as numbers."""
+    return {
+        name: float(value)
+        if name in TIMES and isinstance(value, str) and _DECIMAL.fullmatch(value)
+        else value
+        for name, value in body.items()
+    }
 
 
 def _json(value: object) -> web.Response:

@@ -25,6 +25,7 @@ from bot.paper.market.feed import Market
 from bot.paper.market.synthetic import SyntheticMarket
 from bot.paper.market.tape import tape_market
 from bot.paper.market.tape_reader import named
+from bot.paper.script.read import read
 from bot.paper.sockets import Sockets
 from bot.paper.state_log import StateLog
 from bot.paper.tap import TappedRunner
@@ -43,14 +44,15 @@ class PaperGateway:
     """`start` binds both listeners, restores the state of `config.state_dir` and begins to move time.
 
     With a `clock` of the caller's, time moves as that one does. `notice` tells of a damaged state's end.
-    Everything that crosses the public listener goes to the file `transcript`, if there is one.
+    Everything that crosses the public listener goes to the file `transcript`, if there is one; the script of
+    the file `script` runs from the gateway's first start on.
     """
 
     def __init__(
         self, config: PaperConfig, clock: Clock | None = None, market: Market | None = None,
-        transcript: Path | None = None,
+        transcript: Path | None = None, script: Path | None = None,
     ) -> None:  # fmt: skip
-        self.config = config
+        self.config, self._script_file = config, script
         self.control_token = secrets.token_urlsafe(24)
         self.url = self.control_url = self.notice = ""
         self.ca_file: Path | None = None
@@ -71,7 +73,7 @@ class PaperGateway:
         return self._venue
 
     async def start(self) -> None:
-        """Raises BotError when a port or the state folder is taken."""
+        """Raises BotError when a port or the state folder is taken, ScriptError before any port is bound."""
         try:
             await self._start()
         except BaseException:
@@ -95,6 +97,8 @@ class PaperGateway:
                     self._log.append(line)
             venue.ledger.sink = self._keep
             venue.ledger.write(venue.state.now, "epoch", epoch)
+        if self._script_file is not None:
+            venue.play(*read(self._script_file), start=epoch.start_ns)
         sockets = Sockets(venue, self._clock, epoch.venue_ns)
         control = Control(venue, self.control_token, sockets.clock)
         sockets.woken = control.woken = self._hurry
@@ -208,12 +212,12 @@ class PaperGateway:
             self.failed.set_exception(problem)
 
 
-async def run(config: PaperConfig, transcript: Path | None = None) -> None:
+async def run(config: PaperConfig, transcript: Path | None = None, script: Path | None = None) -> None:
     """Serve until cancelled. Writes `<state_dir>/paper.json` (mode 600) when ready.
 
-    Raises BotError when a port or the state folder is taken.
+    Raises BotError when a port or the state folder is taken or the script cannot be run.
     """
-    gateway = PaperGateway(config, transcript=transcript)
+    gateway = PaperGateway(config, transcript=transcript, script=script)
     await gateway.start()
     announcement = None if config.state_dir is None else Path(config.state_dir) / ANNOUNCEMENT
     try:
