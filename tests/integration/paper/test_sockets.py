@@ -220,6 +220,24 @@ async def test_moves_and_accounts_over_the_control_side(client: Client) -> None:
     assert "Position Brackets" in refused["errorMessage"]
 
 
+async def test_the_control_side_takes_fractions_of_seconds_and_decimal_prices(client: Client) -> None:
+    shape = {"fault": "delay", "endpoint": "place", "seconds": 0.25}
+    status, armed = await client.control("POST", "faults", shape)
+    assert (status, armed["seconds"]) == (200, 0.25)
+    _, prices = await client.control("GET", "market")
+    row = next(row for row in prices if row["contract_id"] == MNQ)
+    move = {"contract_id": MNQ, "price": (row["last"] + 2) / 4, "seconds": 0.5}
+    assert (await client.control("POST", "market", move))[1] == {
+        "contract_id": row["contract_id"], "ticks": row["last"] + 2, "seconds": 0.5,
+    }  # fmt: skip
+    for text in ("NaN", "Infinity"):
+        url = f"{client.gateway.control_url}/paper/faults"
+        data = f'{{"fault":"delay","seconds":{text}}}'
+        headers = {"Authorization": f"Bearer {client.gateway.control_token}"}
+        async with client.session.post(url, data=data, headers=headers) as answer:
+            assert answer.status == 400
+
+
 async def test_a_port_in_use_is_named(gateway: PaperGateway) -> None:
     port = int(gateway.url.rsplit(":", 1)[1])
     with pytest.raises(BotError, match=f"expected a free port.*{port}"):
