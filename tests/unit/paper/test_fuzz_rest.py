@@ -14,7 +14,7 @@ from bot.paper.reply import Reply
 from tests.unit.paper.scripted import ACCOUNT, MES, MNQ, Bench
 
 FIT = {
-    "accountId": str(ACCOUNT), "contractId": f'"{MNQ}"', "orderId": "900001", "type": "2", "side": "0", "size": "1",
+    "accountId": str(ACCOUNT), "contractId": f'"{MNQ}"', "orderId": "3400000002", "type": "2", "side": "0", "size": "1",
     "limitPrice": "19990", "stopPrice": "20010.5", "trailPrice": "19980.25", "customTag": '"tag"',
     "stopLossBracket": '{"ticks":-40,"type":4}', "takeProfitBracket": '{"ticks":80,"type":1}', "live": "false",
     "searchText": '"ES"', "onlyActiveAccounts": "true", "startTimestamp": '"2025-10-01T00:00:00Z"',
@@ -63,6 +63,18 @@ KNOWN_BAD = (
 )
 
 
+KINDS = (
+    "text/json",
+    "application/x+json; charset=utf-8",
+    "APPLICATION/JSON",
+    "text/plain",
+    "application/xml",
+    "",
+    None,
+)
+RARELY = st.sampled_from((False,) * 12 + (True,))
+
+
 class Ask(NamedTuple):
     """One request of a plan."""
 
@@ -84,17 +96,22 @@ names = st.one_of(
 @st.composite
 def bodies(draw: st.DrawFn, endpoint: str) -> bytes:
     """A body that fits but for a few members, cut, spoilt or replaced now and then."""
-    members = [(name, FIT[name]) for name in MEMBERS[endpoint] if draw(st.integers(0, 11))]
-    members = [(name, value if draw(st.integers(0, 5)) else draw(values)) for name, value in members]
-    members += draw(st.lists(st.tuples(names, values), max_size=2))
+    members = [(name, FIT[name]) for name in MEMBERS[endpoint]]
+    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2))) if members else 0):
+        at = draw(st.integers(0, len(members) - 1))
+        members[at] = (members[at][0], draw(values))
+    if draw(st.sampled_from((False, False, False, True))):
+        members = draw(st.lists(st.sampled_from(members), max_size=len(members))) if members else []
+    if draw(st.sampled_from((False, False, True))):
+        members += draw(st.lists(st.tuples(names, values), max_size=2))
     text = ",".join(f"{json.dumps(name)}:{value}" for name, value in members)
     raw = b"{" + text.encode("utf-8", "surrogatepass") + b"}"
-    how = draw(st.integers(0, 19))
-    if how == 0:
+    how = draw(st.sampled_from(("", "", "", "", "", "", "bad", "cut", "splice")))
+    if how == "bad":
         return draw(st.sampled_from(KNOWN_BAD))
-    if how == 1:
+    if how == "cut":
         return raw[: draw(st.integers(0, len(raw)))]
-    if how == 2:
+    if how == "splice":
         at = draw(st.integers(0, len(raw)))
         return raw[:at] + draw(st.binary(max_size=4)) + raw[at:]
     return raw
@@ -105,19 +122,18 @@ def asks(draw: st.DrawFn) -> Ask:
     """A request, mostly to where it belongs."""
     endpoint = draw(st.sampled_from(sorted(ENDPOINTS)))
     path = ENDPOINTS[endpoint]
-    if not draw(st.integers(0, 15)):
+    if draw(RARELY):
         path = draw(
             st.sampled_from(
                 (path.upper(), path + "?x=1", path + "/", path + "x", "/", "/api/Fill/search", "//")
             )
         )
     method = "GET" if endpoint == "ping" else "POST"
-    if not draw(st.integers(0, 15)):
+    if draw(RARELY):
         method = draw(st.sampled_from(("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "")))
-    kind = draw(st.sampled_from(("application/json", "application/json", "application/json", "text/json",
-                                 "application/x+json; charset=utf-8", "text/plain", "", None)))  # fmt: skip
+    kind = draw(st.sampled_from(KINDS)) if draw(RARELY) else "application/json"
     headers = {} if kind is None else {"content-TYPE": kind}
-    authorised = bool(draw(st.integers(0, 15)))
+    authorised = not draw(RARELY)
     if not authorised:
         value = draw(
             st.sampled_from(("", "Bearer", "Bearer a.b.c", "Basic x", "Bearer \u00e9.\u00e9.\u00e9"))
