@@ -16,6 +16,7 @@ import structlog
 from bot.calendar.sessions import SessionCalendar
 from bot.calendar.timeframes import bucket, parse_timeframe
 from bot.clock import Clock
+from bot.freshness import Freshness, OldHistory
 from bot.model.actions import Action
 from bot.model.errors import BotError
 from bot.model.market import Bar, ConvertedBar, MinuteBar
@@ -35,8 +36,9 @@ class HistoryLoader:
 
     def __init__(
         self, rest: VenueRest, convert: BarConverter, calendar: SessionCalendar, clock: Clock,
-        keep: Callable[[str, str, Sequence[Bar]], None],
+        keep: Callable[[str, str, Sequence[Bar]], None], freshness: Freshness,
     ) -> None:  # fmt: skip
+        self._freshness = freshness
         self._rest, self._convert, self._calendar, self._clock = rest, convert, calendar, clock
         self._keep = keep
 
@@ -63,14 +65,19 @@ class HistoryLoader:
         return bars
 
     async def newest(self, contract_id: str, timeframe: str, count: int) -> list[Bar]:
-        """The newest `count` closed bars, ascending; fewer when the venue has no more. Raises as `series`.
+        """The newest `count` closed bars, ascending; fewer when the venue has no more. Raises as `to_now`.
 
         The look-back allows for nights, weekends and holidays: twice the bars' own length and five days.
         """
         length = parse_timeframe(timeframe).seconds * SECOND
-        now = self._clock.now()
-        bars = await self.series(contract_id, timeframe, TsNs(now - 2 * count * length - 5 * DAY), now)
-        return bars[-count:]
+        start = TsNs(self._clock.now() - 2 * count * length - 5 * DAY)
+        return (await self.to_now(contract_id, timeframe, start))[-count:]
+
+    async def to_now(self, contract_id: str, timeframe: str, start: TsNs) -> list[Bar]:
+        """Closed bars from `start` to now. Raises as `series`, and OldHistory when they end too early."""
+        bars = await self.series(contract_id, timeframe, start)
+        self._freshness.check(contract_id, timeframe, start, bars)
+        return bars
 
     async def _fetch(self, contract_id: str, base: str, start: TsNs, end: TsNs) -> list[MinuteBar]:
         step = parse_timeframe(base).seconds * SECOND
@@ -164,7 +171,8 @@ class HistoryGaps:
     def _later(self, what: str, problem: BotError) -> None:
         self._again_at = self._clock.now() + min(2**self._failures, 30) * SECOND
         self._failures = min(self._failures + 1, 5)
-        log.warning(what, problem=str(problem))
+        if not isinstance(problem, OldHistory):  # told where it was judged, once
+            log.warning(what, problem=str(problem))
 
     async def _recover(self) -> None:
         now = self._clock.now()
@@ -174,7 +182,7 @@ class HistoryGaps:
                 since = self._lost
                 for contract_id, frame, _ in self._engine.windows_wanted():
                     start = bucket(self._calendar, parse_timeframe(frame), since)[0]
-                    bars = await self._loader.series(contract_id, frame, start)
+                    bars = await self._loader.to_now(contract_id, frame, start)
                     self._act(self._engine.on_history(contract_id, frame, bars, self._clock.now()))
                 self._lost = None if self._lost == since else self._lost
             if day != self._day:

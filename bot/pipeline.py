@@ -6,8 +6,9 @@ state of trading; it counts what passes and stamps how long each record took.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -37,6 +38,7 @@ from bot.ports import BarBuilder, StrategyEngine, StreamProcessor
 log = structlog.get_logger(__name__)
 TIMER_S = 0.25
 QUOTE_FALLBACK_NS = 30 * SECOND
+MAX_PRICE_AGE_NS = 5 * SECOND
 _EVENT_NAMES: dict[type, str] = {
     QuoteChanged: "quotes", Traded: "trades", DepthChanged: "depth", OrderChanged: "orders",
     FillReported: "fills", PositionChanged: "positions", AccountChanged: "accounts",
@@ -55,12 +57,13 @@ class Desk(Protocol):
 
 
 class Pipeline:
-    """Feeds the components in order."""
+    """Feeds the components in order. A print older than `max_price_age_ns` makes bars, but is no price to act on."""
 
     def __init__(
         self, clock: Clock, processor: StreamProcessor, bars: BarBuilder, engine: StrategyEngine, desk: Desk,
-        contracts: Iterable[str],
+        contracts: Iterable[str], max_price_age_ns: int = MAX_PRICE_AGE_NS,
     ) -> None:  # fmt: skip
+        self._max_price_age = max_price_age_ns
         self._clock, self._processor, self._bars = clock, processor, bars
         self._engine, self._desk = engine, desk
         self._contracts = sorted(contracts, key=str.encode)
@@ -76,17 +79,20 @@ class Pipeline:
     def on_records(self, hub: Hub, _generation: int, records: Sequence[tuple[bytes, int, int]]) -> None:
         """Records of one wake-up, each with its arrival in venue time and on the host's monotonic clock.
 
-        A record that fails is counted and told, and the ones behind it are handled; what it held is asked for.
+        A record that fails is counted and told, and the ones behind it are handled; what it held is asked for,
+        and bars that are open then wait for history.
         """
         for record, received, arrived in records:
             self.records += 1
-            try:
+            failures = self.failures
+            with self._counted(f"a record of the {hub} hub could not be handled"):
                 for event in self._processor.feed(hub, record, TsNs(received)):
                     self._on_event(event, TsNs(received))
-            except Exception as problem:
-                self.failures += 1
-                log.exception("record.failed", hub=hub, problem=str(problem))
-                self._desk.doubt(f"a record of the {hub} hub could not be handled")
+            if self.failures > failures and hub == "market":
+                with self._counted("open bars could not be marked"):
+                    for contract_id in self._contracts:
+                        self._bars.feed_down(contract_id, TsNs(received))
+                        self._bars.feed_up(contract_id, TsNs(received))
             self.frame_ns.add(self._clock.host_mono() - arrived)
 
     def feed_up(self, now: TsNs) -> None:
@@ -109,10 +115,12 @@ class Pipeline:
     def tick(self) -> None:
         """One timer event."""
         now = self._clock.now()
-        self._finish(self._bars.on_timer(now), now)
+        with self._counted("the bars' clock failed"):
+            self._finish(self._bars.on_timer(now), now)
         if now - self._last_second >= SECOND:
             self._last_second = now
-            self.act(self._engine.on_clock(now))
+            with self._counted("the engine's clock failed"):
+                self.act(self._engine.on_clock(now))
 
     def act(self, actions: Sequence[Action]) -> None:
         """Hand what the engine asks for to the desk, in order."""
@@ -139,7 +147,8 @@ class Pipeline:
             if minute > self._minute.get(contract_id, 0):
                 self._minute[contract_id] = minute
                 self._show_forming(contract_id, now)
-            self.act(self._engine.on_price(contract_id, trade.price, now))
+            if self._clock.now() - (trade.ts or now) <= self._max_price_age:
+                self.act(self._engine.on_price(contract_id, trade.price, now))
 
     def _show_forming(self, contract_id: str, now: TsNs) -> None:
         for bar in self._bars.forming(contract_id):
@@ -161,5 +170,17 @@ class Pipeline:
         for bar in bars:
             self.closed_bars[bar.timeframe] += 1
             for listener in self.bar_listeners:
-                listener(bar)
-            self.act(self._engine.on_bar(bar, now))
+                with self._counted("a closed bar could not be told"):
+                    listener(bar)
+            with self._counted("a closed bar could not be evaluated"):
+                self.act(self._engine.on_bar(bar, now))
+
+    @contextlib.contextmanager
+    def _counted(self, what: str) -> Iterator[None]:
+        """A failure inside is counted, told and doubted, and what follows goes on."""
+        try:
+            yield
+        except Exception as problem:
+            self.failures += 1
+            log.exception("pipeline.failed", what=what, problem=str(problem))
+            self._desk.doubt(what)

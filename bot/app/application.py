@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
 from bot.app.early import EarlyRecords
+from bot.app.feed_watch import FeedWatch
 from bot.app.lag import LoopLag
 from bot.app.migration import Migration, WorkerFactory
 from bot.app.operations import BotOperations
@@ -21,6 +22,7 @@ from bot.app.wires import Keeping, Wires
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import monotonic_ns
 from bot.config.settings import Settings
+from bot.freshness import Freshness
 from bot.gateway.hubs import HubConnection, Topic
 from bot.history import HistoryGaps, HistoryLoader
 from bot.legacy.market_data import PythonBarConverter
@@ -91,6 +93,8 @@ class Application:
         self.session_end: SessionEnd | None = None
         self._gaps: HistoryGaps | None = None
         self.pipeline: Pipeline
+        self.freshness: Freshness
+        self.feed_watch: FeedWatch
         self.contracts: list[Contract] = []
 
     # --- start
@@ -201,9 +205,13 @@ class Application:
             halt_file=self.state / "HALT", on_notice=self._on_notice, on_round=self._on_round,
         )  # fmt: skip
         self.desk.picture.mismatched = frozenset(self.venue.contracts.mismatches())
+        self.freshness = Freshness(self.calendar, self.venue.contracts.get, clock, self._history_judged)
+        self.feed_watch = FeedWatch(
+            clock, self.calendar, self.contracts, self.desk.picture.quotes, self._renew_market
+        )
         self.pipeline = Pipeline(
             clock, processor, self.migration.bars, self.engine, self.desk,
-            [contract.id for contract in self.contracts],
+            [contract.id for contract in self.contracts], int(settings.orders.max_quote_age * SECOND),
         )  # fmt: skip
         self.pipeline.bar_listeners.append(
             lambda bar: self.storage.outbox.keep("upsert_bars", (bar.contract_id, bar.timeframe, [bar]))
@@ -309,6 +317,7 @@ class Application:
             self.engine, HistoryLoader(
                 self.venue.rest, PythonBarConverter(self.calendar), self.calendar, self.venue.clock,
                 lambda contract, frame, bars: self.storage.outbox.keep("upsert_bars", (contract, frame, bars)),
+                self.freshness,
             ),
             self.calendar, self.venue.clock, self.pipeline.act,
         )  # fmt: skip
@@ -381,6 +390,7 @@ class Application:
         while True:
             await self.venue.clock.host_sleep(0.25)
             self.rules.tick()
+            self.feed_watch.look(up=self.hubs["market"].state == "up")
             if self.session_end is not None:
                 self.session_end.tick()
             for contract in self.contracts:
@@ -412,6 +422,13 @@ class Application:
         (self.pipeline.feed_up if up else self.pipeline.feed_down)(now)
         if self._gaps is not None:
             (self._gaps.feed_back if up else self._gaps.feed_lost)()
+
+    def _renew_market(self, reason: str) -> None:
+        self.hubs["market"].restart(reason)
+
+    def _history_judged(self, old: Mapping[str, str]) -> None:
+        self.desk.picture.old_history = old
+        self.desk.picture.touch()
 
     def _on_round(self, result: Round) -> None:
         if result.colour != "red" and self._early is None:

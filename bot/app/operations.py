@@ -10,6 +10,7 @@ import msgspec
 from bot import __version__
 from bot.accelerated import registry
 from bot.app.views import account_view, order_view, position_view, quote_view, stamp, trade_view
+from bot.gateway.hubs import DEAD_S, HubConnection
 from bot.migration.stages import EFFECTS, Flag
 from bot.model.errors import AccountError, BadField
 from bot.model.quantities import exact_money
@@ -167,7 +168,10 @@ class BotOperations(Operations):
 
     def _reasons(self) -> list[str]:
         app = self._app
-        reasons = [f"{name} hub is {hub.state}" for name, hub in app.hubs.items() if hub.state != "up"]
+        reasons = [reason for name, hub in app.hubs.items() if (reason := hub_reason(name, hub))]
+        if quotes := app.feed_watch.reason():
+            reasons.append(quotes)
+        reasons += app.freshness.old.values()
         if not self._reconciled(app.account.id):
             reasons.append("not reconciled")
         if (rules := app.rules.figures.status) != "OK":
@@ -206,6 +210,18 @@ class BotOperations(Operations):
             for fill in self._app.desk.picture.fills.all()[-50:]
             if fill.contract_id in contracts
         ]  # fmt: skip
+
+
+def hub_reason(name: str, hub: HubConnection) -> str | None:
+    """What is wrong with a hub, by the age of its newest record; None when nothing is."""
+    silence = hub.silence_ms()
+    if silence is not None and silence > DEAD_S * 1000:
+        return f"no record of the {name} hub for {silence // 1000} s"
+    if hub.state != "up" or silence is None:
+        return f"{name} hub is {hub.state if hub.state != 'up' else 'down'}"
+    if failures := hub.counters["handler_errors"]:
+        return f"{failures} batches of the {name} hub could not be handled; see the log"
+    return None
 
 
 def order_strategy(desk: Desk, order_id: int) -> str | None:

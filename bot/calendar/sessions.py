@@ -127,6 +127,12 @@ class SessionCalendar:
             session.trade_date = trade_date
         return session.trade_date
 
+    def opened(self, t: int, group: str = "globex") -> TsNs | None:
+        """Since when the market of `group` has been open at `t`, None when it is closed."""
+        if not self.is_open(t, group):
+            return None
+        return next(TsNs(start) for start, end in self._session(t).open[group] if start <= t < end)
+
     def is_open(self, t: int, group: str = "globex") -> bool:
         """Whether the market of `group` trades at `t`."""
         last = self._last

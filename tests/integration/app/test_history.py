@@ -10,6 +10,7 @@ import pytest
 from bot.calendar.sessions import SessionCalendar
 from bot.calendar.timeframes import bucket, parse_timeframe
 from bot.clock import PaperClock
+from bot.freshness import Freshness
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
 from bot.gateway.credentials import Credentials
@@ -44,7 +45,8 @@ async def loader() -> AsyncIterator[tuple[HistoryLoader, PaperClock, list[tuple[
     await rest.contracts()
     yield (
         HistoryLoader(
-            rest, PythonBarConverter(CALENDAR), CALENDAR, clock, lambda id_, frame, bars: kept.append((id_, frame, len(bars)))
+            rest, PythonBarConverter(CALENDAR), CALENDAR, clock, lambda id_, frame, bars: kept.append((id_, frame, len(bars))),
+            Freshness(CALENDAR, lambda _: None, clock),
         ),
         clock,
         kept,

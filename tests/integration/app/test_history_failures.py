@@ -9,6 +9,7 @@ import pytest
 
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import PaperClock
+from bot.freshness import Freshness
 from bot.gateway.budget import RateBudget
 from bot.gateway.contracts import ContractRegistry
 from bot.gateway.credentials import Credentials
@@ -57,7 +58,14 @@ async def parts() -> AsyncIterator[tuple[PaperGateway, HistoryGaps, Wanting]]:
     rest = RestClient(transport, session, RateBudget(clock), clock, ContractRegistry(clock))
     await session.login()
     await rest.contracts()
-    loader = HistoryLoader(rest, PythonBarConverter(CALENDAR), CALENDAR, clock, lambda *_: None)
+    loader = HistoryLoader(
+        rest,
+        PythonBarConverter(CALENDAR),
+        CALENDAR,
+        clock,
+        lambda *_: None,
+        Freshness(CALENDAR, lambda _: None, clock),
+    )
     yield gateway, HistoryGaps(engine, loader, CALENDAR, clock, lambda _: None), engine
     await session.close()
     await transport.close()
