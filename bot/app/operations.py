@@ -67,7 +67,7 @@ class BotOperations(Operations):
                 for name, hub in app.hubs.items()
             },
             "budgets": app.venue.budget.view(), "loop_lag": app.lag.view(), "start_ms": dict(app.steps),
-            "quotes": [quote_view(contract, picture.quotes.get(contract.id), now) for contract in app.contracts],
+            "quotes": self._quotes(),
             "records": app.pipeline.records, "events": dict(app.pipeline.events),
             "bars": dict(app.pipeline.closed_bars), "frame": app.pipeline.frame_ns.summary(),
             "positions": self.positions(None)["items"], "orders": self.orders(None, everything=False)["items"],
@@ -183,6 +183,14 @@ class BotOperations(Operations):
         if alarm := app.migration.register.alarm or app.migration.failure:
             reasons.append(alarm)
         return reasons
+
+    def _quotes(self) -> list[dict[str, Any]]:
+        app, now, picture = self._app, self._app.venue.clock.now(), self._app.desk.picture
+        most = int(app.settings.orders.max_quote_age * 1000)
+        return [
+            quote_view(contract, picture.quotes.get(contract.id), now, max_age_ms=most, up=picture.feed_up)
+            for contract in app.contracts
+        ]
 
     def _trades(self) -> list[dict[str, Any]]:
         desk = self._app.desk

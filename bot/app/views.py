@@ -100,11 +100,18 @@ def trade_view(trade: RoundTrip, contract: Contract | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def quote_view(contract: Contract, quote: Quote | None, now: int) -> dict[str, Any]:
+def quote_view(
+    contract: Contract, quote: Quote | None, now: int, *, max_age_ms: int, up: bool
+) -> dict[str, Any]:
+    """The newest quote with its age; `stale` without a feed that is `up`, beyond `max_age_ms`, and before the first."""
+    seen, age = quote or Quote(contract.id), age_ms(quote, now)
     return {
         "symbol": contract.root, "contract_id": contract.id,
-        "bid": price(contract, quote.bid) if quote else None, "ask": price(contract, quote.ask) if quote else None,
-        "last": price(contract, quote.last) if quote else None, "age_ms": age_ms(quote, now),
+        "bid": price(contract, seen.bid), "ask": price(contract, seen.ask), "last": price(contract, seen.last),
+        "volume": seen.volume, "open": price(contract, seen.open), "high": price(contract, seen.high),
+        "low": price(contract, seen.low), "ts_exchange": stamp(seen.ts) if seen.ts else None,
+        "ts_received": stamp(seen.received) if quote else None, "age_ms": age, "source": "live" if quote else None,
+        "stale": not up or age is None or age > max_age_ms,
     }  # fmt: skip
 
 
