@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from bot.calendar.windows import ET, wall_to_ns
 from bot.model.errors import BadField, ConfigError, UsageError
 from bot.model.instruments import instrument
+from bot.paper.certificates import CertificateKind
 from bot.paper.config import PaperConfig
 from bot.paper.option_values import read_options, split_option
 from bot.paper.scripting import plan_of
 from bot.paper.server import build_market, run
 
+CERTIFICATES = get_args(CertificateKind)
 DEFAULT_KEY = "paper-key"
 DEFAULT_START = "2025-11-04T09:28:00"
 
@@ -35,6 +37,13 @@ async def serve(
     """
     if not 1.0 <= rate <= 60.0:
         raise ConfigError("--rate", expected="1 to 60 venue seconds per real second", seen=rate)
+    if tls is not None and tls not in CERTIFICATES:
+        raise ConfigError(
+            "--tls-fault",
+            expected=" or ".join(CERTIFICATES),
+            seen=tls,
+            do="correct it, or give --tls alone",
+        )
     symbols = tuple(dict.fromkeys(root.strip().upper() for root in roots.split(",") if root.strip()))
     for root in symbols:
         instrument(root)
