@@ -18,7 +18,7 @@ from bot.paper.accounts import AccountChange
 from bot.paper.options import PaperOptions, changed
 from bot.paper.script.errors import Path, Source, wrong
 from bot.paper.script.plan import Plan, Planned
-from bot.paper.script.steps import Script, Step, When
+from bot.paper.script.steps import Script, Step
 from bot.paper.script.times import Wall
 from bot.paper.verbs import MACHINE
 
@@ -89,21 +89,17 @@ class _Check:
                 shape["clock"] = "real"
             if step.lasts is not None:
                 shape["for_s"] = step.lasts / 1_000_000_000
-        self._names(path, step.parameters, shape)
+        self._names(path, step.parameters)
         self._verb(path, step)
         every = None if step.every is None else round(step.every * rate)
-        when = None if step.when is None else self._when((*path, "when"), step.when)
-        return Planned(number, step, start, round(step.after * rate), every, until, when, shape, odds)
+        if step.when is not None:
+            self._names((*path, "when"), msgspec.structs.asdict(step.when))
+        return Planned(number, step, start, round(step.after * rate), every, until, step.when, shape, odds)
 
     def _instant(self, at: int | Wall, rate: float) -> int:
         return at.instant(self.world.start) if isinstance(at, Wall) else self.world.start + round(at * rate)
 
-    def _when(self, path: Path, when: When) -> When:
-        found: dict[str, Any] = {}
-        self._names(path, msgspec.structs.asdict(when), found)
-        return msgspec.structs.replace(when, **found)
-
-    def _names(self, path: Path, given: Mapping[str, Any], into: dict[str, Any]) -> None:
+    def _names(self, path: Path, given: Mapping[str, Any]) -> None:
         name, account = given.get("contract_id"), given.get("account_id")
         if name is not None:
             found = self._contract(name)
@@ -113,7 +109,6 @@ class _Check:
                     self.source, (*path, "contract_id"), expected="the id or the root of one of " + known, seen=name,
                     do="add its root to the paper settings, or name another contract",
                 )  # fmt: skip
-            into["contract_id"] = found.id
         if account is not None and account not in self.accounts:
             known = ", ".join(str(each) for each in self.accounts)
             raise wrong(self.source, (*path, "account_id"), expected="one of " + known, seen=account)

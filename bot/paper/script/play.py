@@ -168,10 +168,14 @@ class Play:
                 when is not None
                 and when.event == event
                 and when.account_id in (None, account)
-                and when.contract_id in (None, contract)
+                and (when.contract_id is None or self._is(when.contract_id, contract))
                 and when.leg in (None, leg)
             ):
                 self._count(planned, when)
+
+    def _is(self, name: str, contract: str | None) -> bool:
+        """Whether a script's name, an id or a root, means this contract."""
+        return contract is not None and name in (contract, self._venue.state.contract(contract).root)
 
     def _count(self, planned: Planned, when: When) -> None:
         now = self._venue.state.now
