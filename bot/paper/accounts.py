@@ -70,6 +70,7 @@ def change(state: State, shape: Mapping[str, object], ts: int) -> AccountRow:
         state.settings[wanted.id] = setting
         row = opened(setting, state.calendar.risk_day(ts).toordinal())
     elif wanted.balance is not None:
+        state.ledger.write(ts, "adjust", [row.id, wanted.balance - row.balance])
         row.balance = wanted.balance
     row.bracket_mode = wanted.bracket_mode or row.bracket_mode
     if wanted.dll is not msgspec.UNSET:

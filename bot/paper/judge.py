@@ -1,6 +1,6 @@
 """The judge: what really happened at the venue, whatever the bot believes.
 
-It reads the ledger's records only. A position is unprotected while its size exceeds the working stops
+It reads the ledger's records only; after each of them the books must balance. A position is unprotected while its size exceeds the working stops
 on its other side; an order with a bracket of its own is an entry and protects nothing. A duplicate is a
 second accepted order for one intent.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from bot.model.times import SECOND
+from bot.paper.books import Books, Breach
 from bot.paper.rows import LIVE, OPEN, REJECTED, STOPS, OrderRow, PositionRow, RequestRow, TradeRow
 
 SAME_WITHIN_NS = 2 * SECOND
@@ -57,6 +58,8 @@ class Judge:
         self.longest_ns = 0
         self.connections = {"user": 0, "market": 0}
         self.connections_max = {"user": 0, "market": 0}
+        self.breaches: list[Breach] = []
+        self._books = Books(self._breach)
         self._intents: dict[str, int] = {}
         self._untagged: dict[tuple[object, ...], OrderRow] = {}
         self._stops: dict[tuple[int, str], dict[int, tuple[int, int]]] = {}
@@ -65,6 +68,7 @@ class Judge:
 
     def read(self, ts: int, kind: str, row: Any) -> None:
         """Take in one record of the ledger."""
+        self._books.read(ts, kind, row)
         if kind == "order":
             self._order(ts, copy.copy(row))
         elif kind == "position":
@@ -83,6 +87,7 @@ class Judge:
 
     def verdict(self, now: int) -> dict[str, object]:
         """The figures as of venue time `now`; times in ns, money in micro-dollars."""
+        self._books.settle()
         still = [self._span(key, since, None, now) for key, since in sorted(self._naked_since.items())]
         longest = max([self.longest_ns, *(now - since for since in self._naked_since.values())])
         open_late = [span for span in still if now - span.from_ns > UNPROTECTED_LIMIT_NS]
@@ -102,6 +107,7 @@ class Judge:
             "unknown_paths": self.unknown_paths,
             "tags_reused": self.tags_reused,
             "violations": [*self.violations, *(_naked_text(span) for span in open_late)],
+            "breaches": list(self.breaches),
             "open_positions": sum(1 for row in self.positions.values() if row.net),
             "working_orders": sum(1 for row in self.orders.values() if row.status in LIVE),
             "hub_connections_max": dict(self.connections_max),
@@ -187,6 +193,9 @@ class Judge:
         return Unprotected(key[1], key[0], since, to, (now - since) / SECOND)
 
     def _trade(self, row: TradeRow) -> None:
+        if row.voided:
+            self.net_pnl -= (row.pnl or 0) - row.fees - row.commissions
+            return
         self.fills += 1
         self.net_pnl += (row.pnl or 0) - row.fees - row.commissions
         order = self.orders.get(row.order)
@@ -202,6 +211,10 @@ class Judge:
             self._violate(f"unknown path {row.method} {row.path}")
         elif row.path == "/api/Order/place" and row.status == 200 and row.fault == "" and row.code == 2:
             self.tags_reused += row.order is None
+
+    def _breach(self, found: Breach) -> None:
+        _keep(self.breaches, found)
+        self._violate(found.text)
 
     def _violate(self, text: str) -> None:
         self.violation_count += 1

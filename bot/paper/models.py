@@ -102,7 +102,7 @@ def trade_model(row: TradeRow, contract: Contract, stamp: str) -> Model:
         "commissions": wire.money(row.commissions),
         "side": row.side,
         "size": row.size,
-        "voided": False,
+        "voided": row.voided,
         "orderId": row.order,
     }
 

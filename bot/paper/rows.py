@@ -84,8 +84,8 @@ class PositionRow(msgspec.Struct, kw_only=True):
         self.num, self.den, self.net = num // divisor, den // divisor, self.net + lots
 
 
-class TradeRow(msgspec.Struct, kw_only=True):
-    """A half-turn; money in micro-dollars, `pnl` None on an opening fill."""
+class TradeRow(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A half-turn; money in micro-dollars, `pnl` None on an opening fill; `voided` gave its money back."""
 
     id: int
     account: int
@@ -98,6 +98,7 @@ class TradeRow(msgspec.Struct, kw_only=True):
     side: int
     size: int
     order: int
+    voided: bool = False
 
 
 class AccountRow(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -149,8 +149,11 @@ class State:
             self.next_position = max(self.next_position, position.id + 1)
         elif kind == "trade":
             trade = msgspec.convert(row, TradeRow)
-            self.trades.append(trade)
-            self.next_trade = max(self.next_trade, trade.id + 1)
+            if trade.voided:
+                next(row for row in reversed(self.trades) if row.id == trade.id).voided = True
+            else:
+                self.trades.append(trade)
+                self.next_trade = max(self.next_trade, trade.id + 1)
         elif kind == "account":
             account = msgspec.convert(row, AccountRow)
             self.accounts[account.id] = account

@@ -27,11 +27,13 @@ from bot.paper.interruptions import Band, How, Stop
 from bot.paper.judge import Judge
 from bot.paper.ledger import Ledger
 from bot.paper.market.feed import Market, MarketEvent, Print, QuoteTick
+from bot.paper.market.rolling import RollingMarket
 from bot.paper.market_feed import MarketFeed
 from bot.paper.matching import Matching
 from bot.paper.options import changed
 from bot.paper.reply import Reply
 from bot.paper.rest import Rest
+from bot.paper.roll import Roll
 from bot.paper.rows import PENDING, AccountRow, OrderRow, PositionRow, RequestRow, TradeRow
 from bot.paper.script.check import World, resolve
 from bot.paper.script.errors import Source
@@ -39,10 +41,17 @@ from bot.paper.script.play import Handler, Play
 from bot.paper.script.steps import Script
 from bot.paper.sessions import Sessions
 from bot.paper.state import State
+from bot.paper.strikes import Strikes
 from bot.paper.tokens import Tokens
 from bot.paper.user_feed import UserFeed
 
-_SHAPES = {"order": OrderRow, "position": PositionRow, "trade": TradeRow, "request": RequestRow}
+_SHAPES = {
+    "account": AccountRow,
+    "order": OrderRow,
+    "position": PositionRow,
+    "trade": TradeRow,
+    "request": RequestRow,
+}
 
 
 class PaperVenue:
@@ -57,9 +66,10 @@ class PaperVenue:
         calendar: SessionCalendar | None = None,
         past: list[bytes] | None = None,
     ) -> None:
-        self.config, self._clock, self._market = config, clock, market
+        self.config, self._clock = config, clock
+        market = self._market = RollingMarket(market)
         calendar = calendar or SessionCalendar.shipped()
-        self.ledger, self.judge = Ledger(), Judge()
+        self.ledger, self.judge, self.strikes = Ledger(), Judge(), Strikes()
         self.state = State(config, calendar, Catalogue(market, calendar), self.ledger)
         self.faults = self.state.faults
         self.tokens = Tokens(config.seed, config.options.token_life_s, self.ledger)
@@ -74,23 +84,26 @@ class PaperVenue:
             hub.noticed = lambda what, name=hub.name: self._noticed(name, what)  # type: ignore[misc]
         self._user_feed = UserFeed(self.state, self._hubs["user"])
         self._market_feed = MarketFeed(self.state, self._hubs["market"], market, self._bars)
+        self._roll = Roll(self.state, market, self._bars, self._matching, self._look)
         self._sessions = Sessions(self.state, self._matching, self._end_connections)
         self._events: deque[MarketEvent] = deque()
         self._advancing = self._shortened = False
         self.plays: list[Play] = []
         self.stepwise = False
-        self.ledger.readers.append(self.judge.read)
+        self.ledger.readers += [self.judge.read, self.strikes.read]
         self.faults.told = lambda fault: self.ledger.write(self.state.now, "fault", fault)
         self.faults.struck = self._struck
         self.faults.act = acts.Acts(self).do
         self.faults.rate, self.faults.contract_of = clock.rate, self.contract_named
-        self._look()
+        for contract_id in market.contracts:
+            self._look(contract_id)
         if past:
             self._resume(past)
         else:
             self._open_accounts()
         self.state.emit = self._user_feed.emit
         self._sessions.schedule()
+        self._roll.schedule()
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one REST request at the clock's venue time."""
@@ -202,6 +215,14 @@ class PaperVenue:
         self._market.push(contract_id, target, seconds)  # type: ignore[arg-type]
         self.ledger.write(self.state.now, "push", [contract_id, target, seconds])
 
+    def roll(self, root: str) -> tuple[str, str]:
+        """Let the next month of a root become its active contract now, whatever the date; both ids.
+
+        The old contract trades on until it expires, for those who hold it. Raises UnknownSymbol.
+        """
+        self.advance(self._clock.now())
+        return self._roll.roll(root, self.state.now)
+
     def halt(self, contract_id: str, seconds: float | None = None) -> None:
         """Take a contract out of trading, for venue seconds or until `resume`. Raises UnknownSymbol."""
         self._stop(contract_id, "halt", seconds, "refuse")
@@ -245,6 +266,22 @@ class PaperVenue:
         """Fill a working order at `price` ticks, whole or `lots` of it."""
         self._matching.fill(order, price, self.state.now, lots)
 
+    def void(self, trade_id: int) -> None:
+        """Give back the money of a half-turn: its row is voided, the balance moves, the position stays.
+
+        Raises BadField.
+        """
+        self.advance(self._clock.now())
+        trade = next((row for row in self.state.trades if row.id == trade_id and not row.voided), None)
+        if trade is None:
+            raise BadField("trade", expected="a half-turn that is not voided yet", seen=trade_id)
+        trade.voided = True
+        self.state.ledger.write(self.state.now, "trade", trade)
+        self.state.emit("trade", trade.account, 1, trade)
+        account = self.state.accounts[trade.account]
+        account.balance -= (trade.pnl or 0) - trade.fees - trade.commissions
+        self.state.save_account(account, self.state.now)
+
     def sell_out(self, held: PositionRow) -> None:
         """Close a position by a market order of the venue's own."""
         self._matching.market(held.account, held.contract, -held.net, "limit", self.state.now)
@@ -277,8 +314,13 @@ class PaperVenue:
 
     def contract_named(self, name: str) -> str:
         """The id of the contract that a text names by its id or its root. Raises BadField."""
-        for contract in self._market.contracts.values():
-            if name in (contract.id, contract.root):
+        listed = self._market.contracts
+        for contract in listed.values():
+            active = contract.month_key == self.state.catalogue.active(contract.root, self.state.now)
+            if name == contract.id or (name == contract.root and active):
+                return contract.id
+        for contract in listed.values():
+            if name == contract.root:
                 return contract.id
         if self.state.catalogue.find(name, self.state.now) is not None:
             return name
@@ -289,7 +331,7 @@ class PaperVenue:
         """The judge's figures as of now."""
         self.advance(self._clock.now())
         verdict: dict[str, object] = msgspec.to_builtins(self.judge.verdict(self.state.now))
-        return verdict
+        return verdict | self.strikes.figures()
 
     def records(self) -> dict[str, object]:
         """The rows as they are now: requests from the kept lines, orders, fills, positions."""
@@ -393,12 +435,11 @@ class PaperVenue:
     def _struck(self, fault: Fault, met: str) -> None:
         self.ledger.write(self.state.now, "strike", Strike(fault.id, fault.fault, met, fault.step))
 
-    def _look(self) -> None:
-        for contract_id in self._market.contracts:
-            self.state.touch[contract_id] = self._market.top(contract_id)
-            last = self._market.last(contract_id)
-            if last is not None:
-                self.state.last[contract_id] = last
+    def _look(self, contract_id: str) -> None:
+        self.state.touch[contract_id] = self._market.top(contract_id)
+        last = self._market.last(contract_id)
+        if last is not None:
+            self.state.last[contract_id] = last
 
     def _open_accounts(self) -> None:
         day = self.state.calendar.risk_day(self.state.now).toordinal()
@@ -447,7 +488,11 @@ class PaperVenue:
             self._shorten(date.fromisoformat(day), None if close is None else time.fromisoformat(close))
         elif kind in ("resume", "band"):
             self._take_touch(row if kind == "resume" else row["contract"])
+        elif kind in ("listed", "roll"):
+            self._roll.restore(kind, row, ts)
         elif kind == "request":
             self._rest.restore(row["id"])
         shaped = _SHAPES.get(kind)
-        self.judge.read(ts, kind, row if shaped is None else msgspec.convert(row, shaped))
+        read = row if shaped is None else msgspec.convert(row, shaped)
+        self.judge.read(ts, kind, read)
+        self.strikes.read(ts, kind, read)

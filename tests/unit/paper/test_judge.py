@@ -24,6 +24,10 @@ def position(net: int, id_: int = 1) -> PositionRow:
     return PositionRow(id=id_, account=1, contract="C", created=0, net=net, num=100, den=1)
 
 
+def naked(verdict: dict[str, object]) -> list[str]:
+    return [text for text in verdict["violations"] if text.startswith("unprotected")]  # type: ignore[attr-defined]
+
+
 def test_two_orders_of_one_intent_are_a_duplicate() -> None:
     judge = Judge()
     judge.read(0, "order", order(1, tag="TB2-overnight-BR-ABC"))
@@ -92,7 +96,7 @@ def test_time_without_a_stop_is_measured_to_its_end() -> None:
     verdict = judge.verdict(60 * S)
     assert verdict["unprotected_longest_s"] == 3.0
     assert [(row.from_ns, row.to_ns, row.s) for row in judge.unprotected] == [(S, 4 * S, 3.0)]
-    assert verdict["violations"] == []
+    assert naked(verdict) == []
 
 
 def test_only_working_stops_on_the_other_side_protect() -> None:
@@ -124,8 +128,8 @@ def test_a_cancelled_or_shrunk_stop_and_a_grown_position_open_a_new_span() -> No
 def test_an_open_span_longer_than_five_seconds_is_a_violation() -> None:
     judge = Judge()
     judge.read(0, "position", position(-1))
-    assert judge.verdict(5 * S)["violations"] == []
-    assert judge.verdict(5 * S + 1)["violations"] == ["unprotected: C of account 1 for 5.000 s"]
+    assert naked(judge.verdict(5 * S)) == []
+    assert naked(judge.verdict(5 * S + 1)) == ["unprotected: C of account 1 for 5.000 s"]
 
 
 def test_a_short_position_is_protected_by_a_buy_stop() -> None:
