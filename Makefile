@@ -3,9 +3,10 @@ PY := .venv/bin/python
 SYSTEM_PYTHON ?= python3
 ARGS ?=
 WORK ?=
+SEEDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test install-perf run test test-python test-rust lint failures perf clean
+.PHONY: help install install-test install-perf run test test-python test-rust lint failures simulate perf clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +45,9 @@ lint: ## ruff, mypy strict, import contracts, stub test, clippy, sealed crates
 
 failures: install-test ## list in docs/failures.md which tests hold which failure row
 	@$(PY) -m tests.failures.page
+
+simulate: install-test ## random days of the whole bot in virtual time (SEEDS=200, ARGS="--minutes 20 --first 0 --jobs 2")
+	@$(PY) -m tests.simulation.whole --seeds $(SEEDS) $(ARGS)
 
 perf: install-perf ## benchmarks against the Python authority and named peers (WORK=market_data for one part)
 	@$(PY) -m perf.run $(if $(WORK),--work $(WORK))

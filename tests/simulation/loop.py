@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import warnings
 from asyncio.events import Handle, TimerHandle
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
@@ -110,13 +111,33 @@ class VirtualLoop(asyncio.BaseEventLoop):
         ]  # fmt: skip
         return tasks + timers
 
+    def is_of_the_dead(self, task: asyncio.Task[Any]) -> bool:
+        return any(task is one for process in self._dead for one, _ in self._tasks.get(process, ()))
+
     def bury(self) -> None:
         """Take apart what killed processes left suspended; whatever they try meanwhile is dropped."""
-        for process in sorted(self._dead):
-            for task, context in self._tasks.pop(process, ()):
-                if not task.done():
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
-                    context.run(_close, task.get_coro())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            for process in sorted(self._dead):
+                for task, context in self._tasks.get(process, ()):
+                    if not task.done():
+                        task._log_destroy_pending = False  # type: ignore[attr-defined]
+                        context.run(_close, task.get_coro())
+
+    def stand_still(self, process: int, seconds: float) -> None:
+        """Let time go on for everybody but this process; what it missed comes at once when this returns."""
+        until = self.clock.mono() + round(seconds * SECOND)
+        held = []
+        while self._timers and self._timers[0][0] <= until:
+            timer = heapq.heappop(self._timers)
+            if timer[2]._context.get(PROCESS) == process:  # type: ignore[attr-defined]
+                held.append(timer)
+            elif not timer[2]._cancelled:  # type: ignore[attr-defined]
+                self.clock.move_to(timer[0])
+                timer[2]._run()
+        for timer in held:
+            heapq.heappush(self._timers, timer)
+        self.clock.move_to(until)
 
     def jump(self) -> None:
         """To the earliest instant at which something is due."""
@@ -159,7 +180,7 @@ def run(clock: VirtualClock, work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(loop.create_task(work))
     finally:
         loop.bury()
-        left = asyncio.all_tasks(loop)
+        left = [task for task in asyncio.all_tasks(loop) if not loop.is_of_the_dead(task)]
         for task in left:
             task.cancel()
         if left:
