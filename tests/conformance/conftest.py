@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.model.times import parse_ts
-from bot.paper.config import PaperConfig
 from bot.paper.server import PaperGateway
+from tests.conformance.builds import HERE
+from tests.conformance.foreign import ACCOUNT, CONTRACT, SINCE, START, paper
+from tests.conformance.idling import Idling
 
-HERE = Path(__file__).parent
-ACCOUNT, CONTRACT = 1001, "CON.F.US.MNQ.Z25"
-SINCE, START = "2025-11-05T13:00:00Z", "2025-11-05T15:00:00Z"
+__all__ = ["ACCOUNT", "CONTRACT", "HERE", "SINCE", "START", "Run"]
 Run = Callable[..., Awaitable[dict[str, Any]]]
-
-
-def need(tool: str) -> str:
-    """The path of a command. Without it the test is skipped on a workstation and fails in CI."""
-    path = shutil.which(tool)
-    if path is None:
-        reason = f"{tool} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
 
 
 @pytest.fixture
@@ -42,11 +28,23 @@ def wire(tmp_path: Path) -> Path:
 @pytest.fixture
 async def gateway(wire: Path) -> AsyncIterator[PaperGateway]:
     """A calm cash session at real speed."""
-    config = PaperConfig(start_ns=parse_ts(START), seed=7, roots=("MNQ",), scenario="quiet")
-    served = PaperGateway(config, transcript=wire)
-    await served.start()
-    yield served
-    await served.stop()
+    async with paper(wire) as served:
+        yield served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def early(request: pytest.FixtureRequest) -> None:
+    """Lets the idle clients begin with the first test, if a later one asks what became of them."""
+    if any("idling" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("idling")
+
+
+@pytest.fixture(scope="session")
+def idling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Idling]:
+    """Clients that stay connected without a word while the other tests run."""
+    clients = Idling(tmp_path_factory.mktemp("idle"))
+    yield clients
+    clients.end()
 
 
 @pytest.fixture

@@ -113,7 +113,8 @@ def judge_habits(crossed: Recording, how: dict[str, Any], *, back: bool, refused
             pings = link.typed("client", 6)
             assert pings[0][0] - link.frames[0].at < 1_000_000_000, "it pings at once"
         last = crossed.hub(hub)[-1]
-        assert [record for _, record in last.typed("client", 7)] == ([{"type": "7"}] if back else [])
+        goodbye = [record for _, record in last.typed("client", 7)]
+        assert goodbye == [{"type": "7"}] or (goodbye == [] and not back), "the socket may be gone before it"
 
 
 def test_the_lock_names_versions_and_no_address() -> None:

@@ -8,7 +8,7 @@ window.addEventListener("unhandledrejection", ({ reason }) => home("/told", { hu
 const settings = await (await fetch("/settings")).json();
 const token = await login(settings);
 const links = await Promise.all(
-  [{ hub: "user" }, { hub: "market" }].map(({ hub }) => follow(signalR, settings, token, hub, tell)),
+  ["user", "market"].map((hub) => follow(signalR, settings, token, hub, tell)),
 );
 await trade(settings, token);
 await tell("rest", "traded");

@@ -1,0 +1,36 @@
+"""Idle connections stay up: the server's keep-alive and each client's own."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.conformance.idling import SECONDS, Idling
+from tests.conformance.recording import SECOND, Recording
+from tests.conformance.transcript import check
+
+pytestmark = pytest.mark.slow
+
+CALM = {"connected", "subscribed"}
+
+
+@pytest.mark.parametrize("name", ["rust", "node"])
+def test_an_idle_client_stays_connected(idling: Idling, name: str) -> None:
+    lines = idling.lines(name)
+    while_idle = (
+        lines[: [line.get("event") for line in lines].index("closed")] if name == "node" else lines[:-1]
+    )
+    assert {line["event"] for line in while_idle} <= CALM
+    assert check(idling.wire(name)) == []
+    crossed = Recording(idling.wire(name))
+    for hub in ("user", "market"):
+        (link,) = crossed.hub(hub)
+        assert link.seconds > SECONDS
+        assert len(link.typed("server", 6)) >= 3
+        beats = [[at for at, _ in link.typed("client", 6)]]
+        if name == "rust":
+            beats.append(link.socket_pings("client"))
+        for stamps in beats:
+            assert len(stamps) >= 3
+            assert all((later - earlier) / SECOND < 17 for earlier, later in pairwise(stamps))
