@@ -28,6 +28,7 @@ def upgrades(recording: Recording) -> Iterator[Complaint]:
     """The answers to upgrades: 101 as it must be, 404 for an unknown id, 409 for one in use."""
     issued: set[str] = set()
     used: set[str] = set()
+    ended = {link.call.query.get("id", [""])[0]: link.ended for link in recording.links}
     for call in recording.calls:
         if not call.path.startswith("/hubs/") or call.answer is None:
             continue
@@ -43,8 +44,12 @@ def upgrades(recording: Recording) -> Iterator[Complaint]:
                 yield "connection id", f"{where}: {identity} was accepted, though never issued or in use"
             used.add(identity)
             yield from _switch(call, where)
-        elif call.status == 404 and identity in issued:
-            yield "connection id", f"{where}: {identity} was issued"
+        elif (
+            call.status == 404
+            and identity in issued
+            and (ended.get(identity) or call.request.at) >= call.request.at
+        ):
+            yield "connection id", f"{where}: {identity} was issued, and no connection of it has ended"
 
 
 def _switch(call: Call, where: str) -> Iterator[Complaint]:
