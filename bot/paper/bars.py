@@ -16,6 +16,7 @@ from bot.paper import wire
 from bot.paper.answers import Answer, refused
 from bot.paper.fields import Members
 from bot.paper.market.feed import Market, Print
+from bot.paper.market.rolling import raised
 from bot.paper.reads import Query
 from bot.paper.state import State
 
@@ -56,6 +57,11 @@ class Bars:
         if self._state.options.bars_allow_tick_unit:
             self._prints[trade.contract_id].append(trade)
             self._counts[trade.contract_id] += 1
+
+    def adopt(self, base: str, contract_id: str, offset: int) -> None:
+        """Give a contract the bars of another one of this run so far, `offset` ticks higher."""
+        self._minutes[contract_id] = [raised(bar, offset) for bar in self._minutes[base]]
+        self._seconds[contract_id].extend(raised(bar, offset) for bar in self._seconds[base])
 
     def retrieve(self, body: Members) -> Query:
         """Bind the body (BadRequest); the answer's bars run from the newest to the oldest."""

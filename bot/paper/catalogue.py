@@ -7,7 +7,8 @@ import msgspec
 from bot.calendar.sessions import SessionCalendar
 from bot.model.contract import MONTH_LETTERS, Contract, split_contract_id
 from bot.model.errors import BadField
-from bot.model.instruments import BY_PRODUCT, INSTRUMENTS, contract_for, front_month
+from bot.model.instruments import BY_PRODUCT, INSTRUMENTS, contract_for
+from bot.paper.market.expiry import active_month, expiry_ns
 from bot.paper.market.feed import Market
 
 SEARCH_LIMIT = 20
@@ -21,12 +22,22 @@ class Catalogue:
     def __init__(self, market: Market, calendar: SessionCalendar) -> None:
         self._traded = market.contracts
         self._calendar = calendar
+        self._rolled: dict[str, tuple[int, int]] = {}
+
+    def active(self, root: str, now: int) -> tuple[int, int]:
+        """`(year, month)` of a root's active contract. Raises UnknownSymbol."""
+        month = active_month(root, now, self._calendar)
+        return max(month, self._rolled.get(root, month))
+
+    def roll(self, root: str, month: tuple[int, int]) -> None:
+        """Let a month be the active one before its date."""
+        self._rolled[root] = month
 
     def find(self, contract_id: str, now: int) -> Contract | None:
         """The contract with its `active` flag as of `now`, None when there is no such contract."""
         traded = self._traded.get(contract_id)
         if traded is not None:
-            active = traded.month_key >= front_month(traded.root, self._calendar.risk_day(now))
+            active = traded.month_key == self.active(traded.root, now)
             return traded if active == traded.active else msgspec.structs.replace(traded, active=active)
         try:
             product, letter, year = split_contract_id(contract_id)
@@ -36,20 +47,18 @@ class Catalogue:
         if row is None or letter not in row.months + LISTED_TOO.get(row.root, ""):
             return None
         month = (year, MONTH_LETTERS.index(letter) + 1)
-        front = front_month(row.root, self._calendar.risk_day(now))
-        return contract_for(row.root, *month, now, active=month == front)
+        return contract_for(row.root, *month, now, active=month == self.active(row.root, now))
 
     def expired(self, contract: Contract, now: int) -> bool:
-        """Whether its month lies before the front month."""
-        return contract.month_key < front_month(contract.root, self._calendar.risk_day(now))
+        """Whether it has traded for the last time."""
+        return now >= expiry_ns(contract)
 
     def available(self, now: int) -> list[Contract]:
         """One active expiry per product, sorted by id."""
-        day = self._calendar.risk_day(now)
         rows = {row.root: row for row in self._traded.values() if (self.find(row.id, now) or row).active}
         for root in INSTRUMENTS:
             if root not in rows:
-                rows[root] = contract_for(root, *front_month(root, day), now)
+                rows[root] = contract_for(root, *self.active(root, now), now)
         return sorted(rows.values(), key=lambda row: row.id)
 
     def search(self, text: str, now: int) -> list[Contract]:

@@ -112,9 +112,9 @@ class Changes:
         contract = state.catalogue.find(contract_id, ts)
         if contract is None:
             return refused(3)
-        if not contract.active:
-            return refused(NOT_ACTIVE)
         held = state.positions.get((account, contract_id))
+        if not contract.active and (held is None or state.catalogue.expired(contract, ts)):
+            return refused(NOT_ACTIVE)
         if held is None:
             return refused(NOT_FOUND)
         if size is not None and not 1 <= size <= abs(held.net):

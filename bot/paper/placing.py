@@ -104,7 +104,7 @@ class Placing:
         contract = state.catalogue.find(ask.contract, ts)
         if contract is None:
             return refused(CONTRACT_NOT_FOUND, orderId=None)
-        if not contract.active:
+        if not contract.active and not self._leads_out(ask, contract, ts):
             return refused(NOT_ACTIVE, orderId=None)
         tag = ask.tag or None
         if tag is not None and (ask.account, tag) in state.tags:
@@ -127,6 +127,13 @@ class Placing:
             state.save_order(order, ts)
         self._matching.accept(row, ts, bracketed=bool(legs))
         return Answer(payload={"orderId": row.id}, order=row.id)
+
+    def _leads_out(self, ask: Ask, contract: Contract, ts: int) -> bool:
+        """Whether the order can do no more than close what is held in a contract that still trades."""
+        held = self._state.positions.get((ask.account, contract.id))
+        if held is None or self._state.catalogue.expired(contract, ts):
+            return False
+        return ask.size <= abs(held.net) and (held.net > 0) == (ask.side != BUY)
 
     def _shape(self, ask: Ask, row: OrderRow, contract: Contract) -> Refusal | None:
         """Type, size, prices present and on tick, bracket mode, ticks and types."""
