@@ -336,6 +336,11 @@ class VenueRest(Protocol):
     after a 401, with a refreshed token).
     """
 
+    @property
+    def clock_skew_ns(self) -> int | None:
+        """By how much this machine's wall clock is ahead of the venue's; None while unknown."""
+        ...
+
     async def send(self, request: PlannedRequest, lane: Lane) -> WireResponse:
         """Transmit one mutation. `failure="budget"` means that nothing was sent."""
         ...

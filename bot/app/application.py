@@ -292,6 +292,7 @@ class Application:
                 self.venue.clock,
                 session.flatten_start,
                 self._once_only,
+                lambda: self.venue.rest.clock_skew_ns or 0,
             )
 
     def _once_only(self, task: asyncio.Task[Any]) -> None:

@@ -17,6 +17,7 @@ from bot.clock import SECOND, Clock
 from bot.gateway.budget import Bucket, RateBudget
 from bot.gateway.credentials import Token
 from bot.gateway.session import JSON_HEADERS, VenueSession, retry_after
+from bot.gateway.skew import ClockSkew
 from bot.gateway.transport import RawReply, Transport, TransportFailure, UntrustedCertificate
 from bot.model.errors import AuthError, ProtocolError, VenueRefused, VenueUnreachable
 from bot.model.intents import PlannedRequest, WireResponse
@@ -52,6 +53,7 @@ class Exchange:
         self._budget, self._clock = budget, clock
         self._timeout = request_timeout_s
         self._random = random
+        self.skew = ClockSkew(clock)
 
     async def read(self, path: str, body: bytes, lane: Lane, deadline_s: float) -> bytes:
         """The body of a 200. Raises VenueUnreachable, VenueRefused, ProtocolError, AuthError."""
@@ -110,6 +112,7 @@ class Exchange:
                 )
             except TransportFailure as failure:
                 return WireResponse(None, failure=failure.kind)
+        self.skew.see(reply.headers.get("date"))
         if reply.status == 429:
             self._budget.penalise("general", retry_after(reply))
         return WireResponse(reply.status, reply.body)
@@ -140,6 +143,7 @@ class Exchange:
             reply = await self._transport.request(
                 "POST", path, _headers(token), body, min(self._timeout, left_s)
             )
+        self.skew.see(reply.headers.get("date"))
         if reply.status == 429:
             pause = self._budget.penalise(bucket, retry_after(reply))
             log.warning("request.rate_limited", path=path, bucket=bucket, pause_s=pause)

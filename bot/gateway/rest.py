@@ -83,6 +83,11 @@ class RestClient:
         self.off_grid = 0
         self.dropped_bars = 0
 
+    @property
+    def clock_skew_ns(self) -> int | None:
+        """By how much this machine's wall clock is ahead of the venue's; None while unknown."""
+        return self._exchange.skew.ns
+
     async def send(self, request: PlannedRequest, lane: Lane) -> WireResponse:
         """Transmit one mutation; a caller that stops waiting does not stop the transmission."""
         task = asyncio.create_task(self._exchange.transmit(request, lane), name=f"send-{request.intent_id}")

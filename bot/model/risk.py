@@ -103,7 +103,8 @@ class RiskView(msgspec.Struct, frozen=True):
     `used_keys` answers whether an idempotency key exists; `quotes` are the merged quotes by contract;
     `labels` the market condition by contract (absent = unknown); `mismatched` the contracts whose
     record differs from the table of instruments; `feed_up` whether prices arrive at all, and `old_history`
-    says by contract why its closed bars end too early for a strategy.
+    says by contract why its closed bars end too early for a strategy. `clock_skew_ns` is by how much the
+    machine's wall clock is ahead of the venue's, None while unknown.
     """
 
     version: int
@@ -119,3 +120,4 @@ class RiskView(msgspec.Struct, frozen=True):
     mismatched: frozenset[str] = frozenset()
     feed_up: bool = True
     old_history: Mapping[str, str] = {}
+    clock_skew_ns: int | None = None

@@ -31,7 +31,7 @@ from bot.model.intents import (
 from bot.model.orders import Order, OrderType, Side
 from bot.model.quantities import Money, Ticks, TsNs
 from bot.model.risk import AccountView, RiskView, StrategyPolicy
-from bot.model.times import HOUR, MILLISECOND, MINUTE
+from bot.model.times import HOUR, MILLISECOND, MINUTE, SECOND
 from bot.risk.entry_gates import (
     ACCOUNT_GATE,
     FIRST_GATES,
@@ -55,6 +55,7 @@ from bot.risk.subject import (
 
 _seal = claim_seal()
 _NO_PACE: deque[int] = deque()
+MAX_SKEW_NS = 10 * SECOND
 _BEFORE_SIZE = frozenset(list(Code)[: list(Code).index(Code.SIZE_ZERO)])
 
 
@@ -220,6 +221,11 @@ class Gate:
             yield Denial(Code.UNRESOLVED_INTENT, "an earlier order in this contract has an unknown outcome")
         if not account.hub_ok:
             yield Denial(Code.HUB_DEGRADED, "the user hub is not connected and subscribed")
+        if view.clock_skew_ns is not None and abs(view.clock_skew_ns) > MAX_SKEW_NS:
+            yield Denial(
+                Code.CLOCK_SKEW,
+                f"this machine's clock is {view.clock_skew_ns / SECOND:+.0f} s from the venue's, at most 10 s; set it",
+            )
         if not view.store_ok:
             yield Denial(Code.STORE_UNAVAILABLE, "orders cannot be recorded")
         age_ms = (subject.now - view.as_of) // MILLISECOND

@@ -57,6 +57,7 @@ from bot.trading.wakeups import Wakeups
 __all__ = ["Desk", "Notice"]
 
 GAP_NS = 5 * SECOND
+SKEW_TOLD_NS = 2 * SECOND
 
 
 class Desk:
@@ -89,11 +90,13 @@ class Desk:
         self._repairing = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._drift: int | None = None
+        self._looked: int | None = None
         self.halts = HaltBoard(log, store, halt_file)
         self._outbox = outbox
         self.picture = Picture(
             log, OrderBook(execution), clock, self.settings, contracts, risk_day, self.halts.effective
         )
+        self._rest = rest
         self.egress = Egress(rest, log, execution)
         self._wakeups = Wakeups(clock, self._failed)
         self.dispatch = Dispatcher(self.picture, gate, log, self.egress, clock, self._keep)
@@ -307,6 +310,7 @@ class Desk:
         if self._outbox is not None and self.picture.store_ok != self._outbox.store_ok:
             self.picture.store_ok = self._outbox.store_ok
             self.picture.touch()
+        self._notice_skew()
         for account_id in self.picture.accounts.ids():
             state, _ = self.halts.effective(account_id)
             if state != "ACTIVE":
@@ -323,14 +327,27 @@ class Desk:
             self._repairing = False
 
     def _notice_gap(self) -> None:
-        """The machine slept, or the wall clock was set: nothing is taken for known (bot.md §2.5)."""
-        drift = self.clock.host_now() - self.clock.host_mono()
-        if self._drift is not None and abs(drift - self._drift) > GAP_NS:
-            self.notice(
-                "TIME_GAP", (0, ""), f"wall and monotonic clock moved apart by {drift - self._drift} ns"
-            )
+        """The machine or the process stood still, or the wall clock was set: nothing is taken for known (bot.md §2.5)."""
+        mono = self.clock.host_mono()
+        drift = self.clock.host_now() - mono
+        apart = 0 if self._drift is None else drift - self._drift
+        silent = 0 if self._looked is None else mono - self._looked
+        if max(abs(apart), silent) > GAP_NS:
+            seen = f"wall and monotonic clock moved apart by {apart} ns, {silent} ns since the last look"
+            self.notice("TIME_GAP", (0, ""), seen)
             self.doubt("the machine slept or its clock was set")
-        self._drift = drift
+        self._drift, self._looked = drift, mono
+
+    def _notice_skew(self) -> None:
+        """The machine's clock against the venue's: told of beyond two seconds, entries denied beyond ten."""
+        skew = self._rest.clock_skew_ns
+        if skew == self.picture.clock_skew_ns:
+            return
+        was, self.picture.clock_skew_ns = self.picture.clock_skew_ns, skew
+        self.picture.touch()
+        if abs(skew or 0) > SKEW_TOLD_NS >= abs(was or 0):
+            seconds = (skew or 0) / SECOND
+            self.notice("CLOCK_SKEW", (0, ""), f"this machine's clock is {seconds:+.1f} s from the venue's")
 
     def _keep(self, operation: str, argument: Any) -> None:
         if self._outbox is not None:

@@ -51,6 +51,7 @@ class Picture:
         self.hub_up = self.feed_up = False
         self.old_history: Mapping[str, str] = {}
         self.store_ok = True
+        self.clock_skew_ns: int | None = None
         self.labels: dict[str, tuple[str, ...]] = {}
         self.mismatched: frozenset[str] = frozenset()
         self._floating: dict[str, Order] = {}
@@ -83,6 +84,7 @@ class Picture:
                 mismatched=self.mismatched,
                 feed_up=self.feed_up,
                 old_history=dict(self.old_history),
+                clock_skew_ns=self.clock_skew_ns,
             )
         return self._view
 

@@ -455,6 +455,7 @@ SPOILS: list[tuple[Code, Spoil]] = [
     (Code.ACCOUNT_NOT_ALLOWED, lambda p: setattr(p, "name", "50K-1")),
     (Code.NOT_RECONCILED, lambda p: p.account_fields.update(colour="red")),
     (Code.HUB_DEGRADED, lambda p: p.account_fields.update(hub_ok=False)),
+    (Code.CLOCK_SKEW, lambda p: p.view_fields.update(clock_skew_ns=-11 * SECOND)),
     (Code.STORE_UNAVAILABLE, lambda p: p.view_fields.update(store_ok=False)),
     (Code.DATA_STALE, lambda p: setattr(p, "price_age_ms", 9000)),
     (
