@@ -6,7 +6,7 @@ WORK ?=
 SEEDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test install-perf run test test-python test-rust lint failures simulate perf clean
+.PHONY: help install install-test install-perf run test test-python test-rust conformance conformance-client lint failures simulate perf clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ install-perf:
 run: install ## a paper session: PostgreSQL, gateway, bot and shadow worker, then the report (ARGS="--seed 2")
 	@$(PY) -m bot rehearse $(ARGS)
 
-test: install-test lint test-rust test-python ## everything: lints, Rust tests, Python tests
+test: install-test lint test-rust conformance-client test-python ## everything: lints, Rust tests, Python tests
 
 # What runs in virtual time or waits for nobody shares the cores; what runs on sockets and real time has them alone.
 SHARED := tests/unit tests/parity tests/simulation tests/failures
@@ -35,6 +35,13 @@ test-python:
 test-rust:
 	@if command -v cargo >/dev/null; then cd rust && cargo test --locked --workspace --quiet; \
 	 else echo "no cargo: the Rust tests were not run"; test -z "$$CI"; fi
+
+conformance: install-test conformance-client ## foreign clients, unchanged, against the paper gateway, and what crossed the wire
+	@$(PY) -m pytest tests/conformance $(ARGS)
+
+conformance-client:
+	@if command -v cargo >/dev/null; then CARGO_TARGET_DIR=rust/target/conformance \
+	 cargo build --locked --quiet --manifest-path tests/conformance/rust/Cargo.toml; fi
 
 lint: ## ruff, mypy strict, import contracts, stub test, clippy, sealed crates
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy

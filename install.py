@@ -2,8 +2,8 @@
 
 Makes `.venv`, installs the pinned packages, and builds what the machine can build: the Cython
 extension (needs a C compiler), the Rust core (needs cargo), the JavaScript conformance client (needs
-npm; tests only). Each step is skipped when its inputs have not changed. What is missing is said, with
-what follows; the bot itself needs Python only.
+npm; tests only). On a Debian CI machine the tests' browser is installed too. Each step is skipped when
+its inputs have not changed. What is missing is said, with what follows; the bot itself needs Python only.
 """
 
 from __future__ import annotations
@@ -101,6 +101,24 @@ def install_node_client() -> None:
     call("npm", "ci", "--no-audit", "--no-fund", where=ROOT / "tests" / "conformance" / "node")
 
 
+def install_chromium() -> None:
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    call("apt-get", "update", env=quiet)
+    call("apt-get", "install", "-y", "--no-install-recommends", "chromium", env=quiet)
+
+
+def browser_part(step: Callable[..., None]) -> None:
+    """The browser of the conformance tests: a CI machine that we may change gets it, others are told."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    if any(map(shutil.which, names)):
+        return
+    ours = bool(os.environ.get("CI")) and hasattr(os, "geteuid") and os.geteuid() == 0
+    if ours and shutil.which("apt-get"):
+        step("Chromium", str(time.time_ns()), install_chromium, needed=True)
+    else:
+        print("set-up: no Chromium found (Debian: apt-get install chromium): the browser test cannot run")
+
+
 def compiler() -> str | None:
     """The C compiler that setuptools would use, None when there is none."""
     return next(
@@ -164,6 +182,7 @@ def main() -> int:
             step, "JavaScript client", shutil.which("npm"), "npm", "Debian: apt-get install npm",
             fingerprint([ROOT / "tests/conformance/node/package-lock.json"]), install_node_client,
         )  # fmt: skip
+        browser_part(step)
     return 0
 
 
