@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli import commands, doctor, paper, record, rehearse, run, shadowing
+from bot.cli import commands, doctor, inspect, paper, record, rehearse, run, shadowing
 from bot.cli.document import Printer
 from bot.config.settings import Settings, load
 from bot.logs import Logging, Redactor
@@ -167,12 +167,21 @@ def paper_command(
     check_script: Annotated[
         Path | None, typer.Option(help="Check a script and print its plan; nothing is started.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of --script; start nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan of --script; start nothing.")
+    ] = False,
+    inspect_: Annotated[
+        bool, typer.Option("--inspect", help="Show what the running gateway of the state folder knows.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="With --inspect: one frame.")] = False,
     config: Files = None,
 ) -> None:
     """A local ProjectX venue: REST and SignalR on loopback, any client can connect."""
     printer = Printer("paper", as_json=False)
     settings = loaded(printer, config)
+    if inspect_:
+        where = state or settings.state_folder / "paper"
+        finish(printer, inspect.inspect(where, printer.console, once=once))
     key = settings.paper.api_key.reveal() if settings.paper.api_key else paper.DEFAULT_KEY
     folder = state or settings.state_folder / "paper"
     finish(

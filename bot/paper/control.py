@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bot.model.errors import BadField, BotError
 from bot.model.quantities import parse_decimal
+from bot.paper.overview import overview
 from bot.paper.rest import bearer
 from bot.paper.scripting import Scripts
 from bot.paper.venue import PaperVenue
@@ -33,6 +34,7 @@ class Control:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/paper/clock", self._clock)
         app.router.add_get("/paper/judge", self._judge)
+        app.router.add_get("/paper/overview", self._overview)
         app.router.add_get("/paper/ledger", self._ledger)
         app.router.add_get("/paper/faults", self._faults)
         app.router.add_post("/paper/faults", self._inject)
@@ -59,6 +61,9 @@ class Control:
 
     async def _judge(self, _request: web.Request) -> web.Response:
         return _json(self._venue.verdict())
+
+    async def _overview(self, _request: web.Request) -> web.Response:
+        return _json(overview(self._venue))
 
     async def _ledger(self, _request: web.Request) -> web.Response:
         """All records by kind, in their order."""

@@ -8,6 +8,8 @@ second accepted order for one intent.
 from __future__ import annotations
 
 import copy
+from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ from bot.paper.rows import LIVE, OPEN, REJECTED, STOPS, OrderRow, PositionRow, R
 SAME_WITHIN_NS = 2 * SECOND
 UNPROTECTED_LIMIT_NS = 5 * SECOND
 ASKED_FOR = ("api", "close", "partial")
+LAST_REQUESTS = 12
 KEPT = 1_000
 """The newest findings of each kind that are listed; the counts go on."""
 
@@ -52,6 +55,7 @@ class Judge:
         self.duplicates: list[Duplicate] = []
         self.unprotected: list[Unprotected] = []
         self.violations: list[str] = []
+        self.recent: deque[RequestRow] = deque(maxlen=LAST_REQUESTS)
         self.requests = self.rate_limited = self.unknown_paths = self.refused = 0
         self.duplicate_count = self.violation_count = self.fills = self.round_turns = self.net_pnl = 0
         self.accepted = self.placed = self.tags_reused = 0
@@ -79,6 +83,11 @@ class Judge:
             self._request(row)
         elif kind == "violation":
             self._violate(str(row))
+
+    @property
+    def naked_since(self) -> Mapping[tuple[int, str], int]:
+        """By account and contract, since when a position is larger than its working stops."""
+        return self._naked_since
 
     def connected(self, hub: str, change: int) -> None:
         """A hub connection came (+1) or went (-1)."""
@@ -204,6 +213,7 @@ class Judge:
 
     def _request(self, row: RequestRow) -> None:
         self.requests += 1
+        self.recent.append(row)
         if row.status == 429 and not row.fault:
             self.rate_limited += 1
         elif row.status == 404 and not row.fault:
