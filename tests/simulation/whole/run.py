@@ -29,6 +29,8 @@ _ERRORS = (
     "TASK_FAILED", "WATCHDOG_ERROR", "LISTENER_FAILED", "STRATEGY_ERROR", "record.failed", "hub.failed",
     "hub.handler_failed",
 )  # fmt: skip
+_REFUSALS = ("VenueUnreachable", "VenueRefused", "ProtocolError", "AuthError")
+"""What the venue does to a part of the bot that says so and tries again is no error of the bot."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -120,7 +122,10 @@ async def _day(plan: Plan, clock: VirtualClock, folder: Path, text: StringIO, re
 
 def _errors(lines: str) -> list[str]:
     """Errors of the bot's own code that its log tells of."""
-    found = [line for line in lines.splitlines() if any(sign in line for sign in _ERRORS)]
+    found = [
+        line for line in lines.splitlines()
+        if any(sign in line for sign in _ERRORS) and not any(f"detail={name}" in line for name in _REFUSALS)
+    ]  # fmt: skip
     return [f"error: {line[:300]}" for line in found[:3]]
 
 

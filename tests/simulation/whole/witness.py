@@ -30,6 +30,7 @@ class Witness:
         self._world = world
         self._out: list[list[int]] = [[world.clock.now(), 0]]
         self._state: dict[str, str] = {}
+        self._left: set[str] = set()
         self.kills = 0
         self.problems: list[str] = []
         world.venue.ledger.readers.append(self._read)
@@ -55,7 +56,11 @@ class Witness:
     # --- what leaves it
 
     def sent(self, body: bytes, process: Process) -> None:
-        """A new order leaves: remember whether the bot may open anything now."""
+        """A new order leaves: remember whether the bot may open anything now.
+
+        After a 401 the same bytes leave once more; the new token made the hubs reconnect meanwhile, so the
+        colour counts where the order left first, the trading state each time.
+        """
         tag = _PLACE.decode(body).get("customTag")
         desk, account = process.app.desk, process.app.account.id
         state = desk.halts.effective(account)[0]
@@ -63,8 +68,9 @@ class Witness:
         colour = known.colour if known is not None else "unknown"
         if state != "ACTIVE":
             self._state[tag] = state
-        elif colour != "green":
+        elif colour != "green" and tag not in self._left:
             self._state[tag] = f"reconciliation {colour}"
+        self._left.add(tag)
 
     def _read(self, _ts: int, kind: str, row: Any) -> None:
         if kind == "order" and isinstance(row, OrderRow) and row.parent is None and row.origin == "api":
