@@ -18,6 +18,8 @@ from bot.model.times import MINUTE, SECOND
 TELL_NS: Final = 30 * SECOND
 RENEW_NS: Final = MINUTE
 _LONGEST_NS: Final = 16 * MINUTE
+_SNAPSHOT_NS: Final = 10 * SECOND
+"""A quote this soon after the subscription may be its snapshot, and proves nothing."""
 
 
 class FeedWatch:
@@ -41,8 +43,7 @@ class FeedWatch:
         ]  # fmt: skip
         if not opened:
             return None
-        newest = max((quote.received for quote in self._quotes.values()), default=self._began)
-        return max(0, now - max(newest, self._began, *opened))
+        return max(0, now - max(self._newest(), *opened))
 
     def reason(self) -> str | None:
         """What health says of it."""
@@ -57,10 +58,12 @@ class FeedWatch:
         if not up:
             self._tried = now
             return
-        if age is None or age < RENEW_NS:
+        if self._newest() > self._tried + _SNAPSHOT_NS:
             self._patience = RENEW_NS
-            return
-        if now - self._tried >= self._patience:
+        if age is not None and age >= RENEW_NS and now - self._tried >= self._patience:
             self._tried = now
             self._patience = min(2 * self._patience, _LONGEST_NS)
             self._renew(f"no quote for {age // SECOND} s while the market is open")
+
+    def _newest(self) -> int:
+        return max((quote.received for quote in self._quotes.values()), default=self._began)
