@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bot.paper.venue import PaperVenue
 
 
+ARRIVAL = 0.6
+"""The part of a step in which a walk to and fro arrives; in the rest the book follows."""
+
+
 class Acts:
     """`do` carries out one verb at the venue's present time. Raises BadField where there is nothing to act on."""
 
@@ -31,6 +35,7 @@ class Acts:
                 _contract(fault), fault.seconds, "cancel" if fault.how == "cancel" else "refuse"
             ),
             "resume": lambda fault: venue.resume(_contract(fault)),
+            "roll": lambda fault: self._roll(_contract(fault)), "void": self._void,
             "band": self._band, "liquidate": self._liquidate,
             "account": lambda fault: venue.change_account({**(fault.set or {}), "id": fault.account_id}),
             "option": lambda fault: venue.set_options(fault.set or {}),
@@ -87,7 +92,7 @@ class Acts:
             target = middle if number == walks - 1 else middle + (reach, 0, -reach, 0)[number % 4]
 
             def walk(_due: int, target: int = target) -> None:
-                self._venue.push(contract, target, step / SECOND)
+                self._venue.push(contract, target, ARRIVAL * step / SECOND)
 
             self._state.timers.at(self._state.now + number * step, walk)
 
@@ -99,6 +104,21 @@ class Acts:
         if fault.above is not None:
             high = self._last(contract) + fault.above
         self._venue.band(contract, low, high)
+
+    def _roll(self, contract_id: str) -> None:
+        self._venue.roll(self._state.contract(contract_id).root)
+
+    def _void(self, fault: Fault) -> None:
+        found = [
+            row
+            for row in self._state.trades
+            if not row.voided
+            and fault.touches(row.account, row.contract)
+            and fault.trade_id in (None, row.id)
+        ]
+        if not found:
+            raise BadField("void", expected="a half-turn that is not voided yet", seen=fault.trade_id)
+        self._venue.void(found[-1].id)
 
     def _liquidate(self, fault: Fault) -> None:
         if fault.limit is None:

@@ -48,6 +48,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     account_id: int | None = None
     contract_id: str | None = None
     order_id: int | None = None
+    trade_id: int | None = None
     size: int | None = None
     price: float | str | None = None
     ticks: int | None = None
