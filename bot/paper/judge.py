@@ -16,7 +16,7 @@ import msgspec
 
 from bot.model.times import SECOND
 from bot.paper.books import Books, Breach
-from bot.paper.rows import LIVE, OPEN, REJECTED, STOPS, OrderRow, PositionRow, RequestRow, TradeRow
+from bot.paper.rows import CANCELLED, LIVE, OPEN, REJECTED, STOPS, OrderRow, PositionRow, RequestRow, TradeRow
 
 SAME_WITHIN_NS = 2 * SECOND
 UNPROTECTED_LIMIT_NS = 5 * SECOND
@@ -158,9 +158,15 @@ class Judge:
         self._untagged[shape] = row
         if len(self._untagged) > KEPT:
             del self._untagged[next(iter(self._untagged))]
-        if before is not None and row.created - before.created < SAME_WITHIN_NS:
+        again = before is not None and row.created - before.created < SAME_WITHIN_NS
+        if before is not None and again and not self._came_to_nothing(before.id):
             name = f"{row.origin} {row.contract} {row.size}"
             self._duplicate(Duplicate("the same untagged order within 2 s", name, before.id, row.id, ts))
+
+    def _came_to_nothing(self, id_: int) -> bool:
+        """The order ended without a fill, so that another one in its place doubles nothing."""
+        row = self.orders[id_]
+        return row.status in (CANCELLED, REJECTED) and not row.filled
 
     def _forget_closes(self, entry: OrderRow) -> None:
         """A close that follows a new order of the contract closes something else."""

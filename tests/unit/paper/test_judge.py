@@ -68,6 +68,17 @@ def test_the_same_untagged_order_within_two_seconds(gap: int, change: dict[str, 
     assert judge.verdict(gap)["duplicate_orders"] == count
 
 
+def test_a_close_in_place_of_one_that_was_cancelled_is_no_duplicate() -> None:
+    judge = Judge()
+    judge.read(0, "order", order(1, origin="close"))
+    judge.read(S // 2, "order", order(1, origin="close", status=3))
+    judge.read(S, "order", order(2, S, origin="close"))
+    assert judge.verdict(S)["duplicate_orders"] == 0
+    judge.read(S, "order", order(2, S, origin="close", status=3, filled=1))
+    judge.read(S + S // 2, "order", order(3, S + S // 2, origin="close"))
+    assert judge.verdict(2 * S)["duplicate_orders"] == 1
+
+
 def test_three_sends_are_two_duplicates() -> None:
     judge = Judge()
     for number in range(3):
