@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
 from bot.paper.options import PaperOptions
 from tests.conformance.environments import NoEnvironment, environment
-from tests.conformance.stage import LONGEST_S, Drive, Seen, Stage
+from tests.conformance.stage import LONGEST_S, Drive, Seen, play
 
+Result = TypeVar("Result")
 AT_ONCE = 4
 """One more than there are long ones, so that the others follow one another and leave a core free."""
 
@@ -40,36 +46,59 @@ DRIVES = (
 
 
 class Drives:
-    """Every drive, under way from the beginning."""
+    """Every drive, under way from the beginning on a thread of their own."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._makers = ThreadPoolExecutor(2)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="foreign Python clients")
+        self._thread.start()
+        self._making, self._playing = asyncio.Semaphore(2), asyncio.Semaphore(AT_ONCE)
         self._pythons = {
-            client: self._makers.submit(environment, client)
+            client: self._begin(self._make(client))
             for client in dict.fromkeys(drive.client for drive in DRIVES)
         }
-        self._players = ThreadPoolExecutor(AT_ONCE)
-        self._played: dict[str, Future[Seen]] = {
-            drive.name: self._players.submit(self._play, drive) for drive in DRIVES
-        }
+        self._played = {drive.name: self._begin(self._play(drive)) for drive in DRIVES}
 
     def seen(self, name: str) -> Seen:
         """What a drive saw. Without its packages the test is skipped on a workstation and fails in CI."""
         try:
             return self._played[name].result(2 * LONGEST_S)
         except NoEnvironment as problem:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(problem))
-            pytest.skip(str(problem))
+            return without(problem)
 
     def end(self) -> None:
         """Nothing of a drive stays."""
-        self._players.shutdown(wait=False, cancel_futures=True)
-        self._stage.close()
-        self._players.shutdown()
-        self._makers.shutdown()
-        self._stage.end()
+        self._begin(self._cancel()).result(LONGEST_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-    def _play(self, drive: Drive) -> Seen:
-        return self._stage.play(drive, self._pythons[drive.client].result())
+    def _begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _make(self, client: str) -> Path:
+        async with self._making:
+            return await asyncio.to_thread(environment, client)
+
+    async def _play(self, drive: Drive) -> Seen:
+        await asyncio.wait([asyncio.wrap_future(python) for python in self._pythons.values()])
+        python = self._pythons[drive.client].result()
+        async with self._playing:
+            folder = self._folder / drive.name.replace(" ", "-")
+            folder.mkdir()
+            return await play(drive, python, folder)
+
+    async def _cancel(self) -> None:
+        work = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await self._loop.shutdown_default_executor()
+
+
+def without(problem: NoEnvironment) -> NoReturn:
+    """A missing environment ends the test: skipped on a workstation, failed in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(str(problem))
+    pytest.skip(str(problem))

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.python_clients import Drives
-from tests.conformance.stage import Stage
 
 
 @pytest.fixture(scope="session")
 def drives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drives]:
     """All drives of the foreign Python clients."""
-    playing = Drives(Stage(tmp_path_factory.mktemp("python-clients")))
+    playing = Drives(tmp_path_factory.mktemp("python-clients"))
     yield playing
     playing.end()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 from paper import Paper, described, main
-from projectx_api import LoginKeyCredentials, OrderSide, OrderType, ProjectXClient
+from projectx_api import LoginAppCredentials, LoginKeyCredentials, OrderSide, OrderType, ProjectXClient
 from projectx_api.enums import AggregationUnit, ConnectionURLS
 from trading import settled, trade
 
@@ -125,6 +125,15 @@ async def day(paper: Paper) -> dict[str, Any]:
     client, credentials = connect(paper)
     client.session.event_hooks["response"].append(awaitable)
     seen: dict[str, Any] = {"wrong_key": await failing(client.login({**credentials, "apiKey": "wrong"}))}
+    app = {
+        "auth_type": "app",
+        "userName": paper.user,
+        "password": "p",
+        "deviceId": "d",
+        "appId": "a",
+        "verifyKey": "v",
+    }
+    seen["app_login"] = await failing(client.login(LoginAppCredentials(**app)))
     await client.login(credentials)
     desk = Desk(client, paper)
     seen["trading"] = await trade(desk)

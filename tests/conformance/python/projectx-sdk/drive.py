@@ -79,9 +79,9 @@ def row(order: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def connect(paper: Paper, **more: Any) -> ProjectXClient:
+def connect(paper: Paper) -> ProjectXClient:
     """A client that is logged in."""
-    return ProjectXClient(username=paper.user, api_key=paper.key, base_url=paper.url, **more)
+    return ProjectXClient(username=paper.user, api_key=paper.key, base_url=paper.url)
 
 
 def hubs(paper: Paper, token: str) -> tuple[SyncRealTimeClient, dict[str, list[Any]]]:
@@ -116,7 +116,9 @@ def day(paper: Paper) -> dict[str, Any]:
     client = connect(paper)
     desk = Desk(client, paper)
     realtime, heard = hubs(paper, client.auth.token)
-    seen: dict[str, Any] = {"wrong_key": wrong, "trading": asyncio.run(trade(desk))}
+    app = {"password": "p", "device_id": "d", "app_id": "a", "verify_key": "v"}
+    refused = complaint(lambda: ProjectXClient(username=paper.user, base_url=paper.url, **app))
+    seen: dict[str, Any] = {"wrong_key": wrong, "app_login": refused, "trading": asyncio.run(trade(desk))}
     until("events", lambda: all(heard.values()))
     seen["events"] = sorted(heard)
     seen["order_event"] = sorted(heard["orders"][0][0][0])
@@ -125,6 +127,8 @@ def day(paper: Paper) -> dict[str, Any]:
         getattr(realtime.user, f"unsubscribe_{name}")(*([] if name == "accounts" else [paper.account]))
     for name in MARKET:
         getattr(realtime.market, f"unsubscribe_{name}")(paper.contract)
+    realtime.stop()
+    seen["stopped"] = not realtime.is_connected()
     seen["accounts"] = [account.id for account in client.accounts.search(only_active_accounts=True)]
     seen["found"] = [contract.name for contract in client.contracts.search("MNQ")]
     seen["by_id"] = found(client, paper)

@@ -35,7 +35,7 @@ class Line:
         self.errors: list[str] = []
         self.events: dict[str, list[Any]] = {}
         self._token = token
-        address = paper.hub(hub) + (f"?access_token={token}" if query else "")
+        address = f"{paper.hub(hub, 'ws')}?access_token={token}" if query else paper.hub(hub)
         options: dict[str, Any] = {"skip_negotiation": skip}
         if not query:
             options["access_token_factory"] = self._ask

@@ -21,6 +21,8 @@ from topstep import (
     TopstepClient,
     UserHub,
 )
+from topstep.auth import login_app
+from topstep.http import HTTPClient
 from trading import settled, trade
 
 FIELDS = {"limit": "limit_price", "stop": "stop_price", "trail": "trail_price", "size": "size"}
@@ -128,6 +130,7 @@ async def day(paper: Paper) -> dict[str, Any]:
         await failing(desk.place(3, 0, 1, "stop-limit", limit=1.0, stop=1.0)),
         await failing(client.contracts.search_by_id("CON.F.US.NONE.Z25")),
         await failing(TopstepClient.create(paper.user, "wrong", base_url=paper.url)),
+        await failing(login_app(HTTPClient(paper.url), paper.user, "p", "d", "a", "v")),
     ]
     await asyncio.to_thread(paper.fault, "http", endpoint="accounts", status=401)
     seen["unauthorized"] = await failing(client.accounts.search())
@@ -136,6 +139,8 @@ async def day(paper: Paper) -> dict[str, Any]:
     seen["refreshed"] = client.token not in (None, old)
     await user.unsubscribe_all(paper.account)
     await market.unsubscribe_all(paper.contract)
+    await market.subscribe_quotes(paper.contract)
+    await market.stop()
     await client.close()
     return seen
 
