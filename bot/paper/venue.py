@@ -303,6 +303,7 @@ class PaperVenue:
         """Let options take other values from now on. Raises BadField."""
         self.advance(self._clock.now())
         self._take_options(values)
+        self._sessions.schedule()
         self.ledger.write(self.state.now, "option", dict(values))
 
     def shorten(self, day: date, close: time | None) -> None:

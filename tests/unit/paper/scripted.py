@@ -33,7 +33,15 @@ class ScriptedMarket:
         self.bars: list[MinuteBar] = []
         self.pushes: list[tuple[Any, ...]] = []
         self._events: list[MarketEvent] = []
-        first = {"MNQ": 80_000, "MES": 20_000, "MCL": 7_000, "ES": 20_000}
+        first = {
+            "MNQ": 80_000,
+            "MES": 20_000,
+            "MCL": 7_000,
+            "ES": 20_000,
+            "ZC": 1_700,
+            "LE": 9_000,
+            "CL": 7_050,
+        }
         self._top = {
             row.id: QuoteTick(row.id, start, first[row.root], 5, first[row.root] + 1, 5) for row in listed
         }
