@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import islice
 
-from bot.model.contract import MONTH_LETTERS, Contract, split_contract_id
-from bot.model.instruments import expiry_day
+from bot.model.contract import Contract
 from bot.model.market import MinuteBar
 from bot.model.quantities import Ticks, TsNs
 from bot.model.times import MINUTE, SECOND
 from bot.paper import wire
 from bot.paper.answers import Answer, refused
 from bot.paper.fields import Members
+from bot.paper.market.expiry import expiry_ns
 from bot.paper.market.feed import Market, Print
 from bot.paper.market.rolling import raised
 from bot.paper.reads import Query
@@ -116,12 +116,10 @@ class Bars:
         expired = state.catalogue.expired(contract, state.now)
         if expired and unit < state.options.bars_expired_min_unit:
             return None
-        if contract.id in traded or not expired:
-            return (contract.id, state.now + 1) if contract.id in traded else None
+        if contract.id in traded:
+            return contract.id, state.now + 1
         heirs = sorted((row.month_key, row.id) for row in traded.values() if row.root == contract.root)
-        _, letter, year = split_contract_id(contract.id)
-        last_day = expiry_day(contract.root, year, MONTH_LETTERS.index(letter) + 1)
-        return (heirs[0][1], state.calendar.day_bounds(last_day)[1]) if heirs else None
+        return (heirs[0][1], expiry_ns(contract)) if heirs and expired and unit != _TICK else None
 
     def _ticks(
         self, contract_id: str, start: int, end: int, number: int, most: int, partial: bool
