@@ -21,7 +21,7 @@ _MARKET = {
     "GatewayTrade": ("contracttrades", shapes.PRINT),
     "GatewayDepth": ("contractmarketdepth", shapes.DEPTH),
 }
-_NEXT = {"6": "125", "8": "13", "1": "1235", "7": "3"}
+_NEXT = {"6": "125", "8": "13", "1": "12357", "7": "3"}
 _FULL_QUOTE = {"lastPrice", "bestBid", "bestAsk", "change", "changePercent", "open", "high", "low", "volume"}
 _CENT = Decimal("0.01")
 
@@ -34,6 +34,7 @@ class Events:
         self._topics: dict[tuple[str, Any], bool] = {}
         self._first: set[tuple[str, str]] = set()
         self._status: dict[str, str] = {}
+        self._changed: dict[str, str] = {}
         self._balance: dict[str, Decimal] = {}
         self._spent: dict[str, list[Decimal]] = {}
         self._unanswered: set[tuple[str, Any]] = set()
@@ -184,6 +185,11 @@ class Events:
         before = self._status.get(identity, "")
         if before and status not in _NEXT.get(before, ""):
             yield "order sequence", f"{where}: order {identity} went from {before} to {status}"
+        yield from self._first_shown(row, where) if not before else ()
+        moment = shapes.moment(row["updateTimestamp"])
+        if moment < max(self._changed.get(identity, ""), shapes.moment(row["creationTimestamp"])):
+            yield "time order", f"{where}: order {identity} was changed at {moment}, before its last change"
+        self._changed[identity] = moment
         self._status[identity] = status
         if status == "2" and (row["fillVolume"] != row["size"] or "filledPrice" not in row):
             yield "fill", f"{where}: order {identity} is filled with {row['fillVolume']} of {row['size']}"
@@ -193,13 +199,19 @@ class Events:
             yield "price", f"{where}: a working limit order {identity} without limitPrice"
         if status == "1" and row["type"] == "4" and "stopPrice" not in row:
             yield "price", f"{where}: a working stop order {identity} without stopPrice"
-        if (
-            "parentOrderId" in row
-            and not before
-            and status == "8"
-            and ({"limitPrice", "stopPrice"} & row.keys())
-        ):
-            yield "price", f"{where}: a suspended leg {identity} has a price"
+
+    def _first_shown(self, row: dict[str, Any], where: str) -> Iterator[Complaint]:
+        """A bracket comes as stop loss, entry, take profit; its legs have no price yet."""
+        if row["status"] != "8":
+            return
+        if {"limitPrice", "stopPrice"} & row.keys():
+            yield "price", f"{where}: a suspended leg {row['id']} has a price"
+        target = row["type"] == "1"
+        if (row.get("parentOrderId") in self._status) != target:
+            yield (
+                "event order",
+                f"{where}: the leg {row['id']} comes {'before' if target else 'after'} its entry",
+            )
 
     def _trade(self, row: dict[str, Any], where: str) -> Iterator[Complaint]:
         if row["side"] not in ("0", "1") or int(row["size"]) <= 0 or row["voided"]:

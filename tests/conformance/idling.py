@@ -1,4 +1,4 @@
-"""Clients that stay connected without a word, on a thread of their own while other tests run."""
+"""Clients on connections without a word, on a thread of their own while other tests run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from tests.conformance.foreign import Foreign, paper, settings_of
 SECONDS = 50.0
 """More than three keep-alive periods, and more than the 45 s that a defect would need to show."""
 
-TOOLS = {"rust": "cargo", "node": "node"}
+STALLED = "node, stalled"
+"""The server falls silent at once and for good; its sockets stay open."""
+
+TOOLS = {"rust": "cargo", "node": "node", STALLED: "node"}
 
 
 class Idling:
@@ -27,7 +30,7 @@ class Idling:
         if shutil.which(TOOLS["rust"]):
             self._commands["rust"] = (rust_client(), "hubs")
         if shutil.which(TOOLS["node"]):
-            self._commands["node"] = (node(), str(NODE / "hubs.mjs"))
+            self._commands |= dict.fromkeys(("node", STALLED), (node(), str(NODE / "hubs.mjs")))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="idle clients")
         self._thread.start()
@@ -60,6 +63,8 @@ class Idling:
             Foreign.started(*self._commands[name], settings_of(gateway, subscribe=False)) as client,
         ):
             await client.all_told(*({"hub": hub, "event": "connected"} for hub in ("user", "market")))
+            if name == STALLED:
+                gateway.venue.inject({"fault": "hub.drop", "how": "stall"})
             await asyncio.sleep(SECONDS)
             await client.end()
         return client.lines

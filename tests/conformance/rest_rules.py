@@ -183,6 +183,10 @@ def _rows(endpoint: str, rows: list[dict[str, Any]], place: str) -> Iterator[Com
     for row in rows:
         if endpoint in _STATUSES and row["status"] not in _STATUSES[endpoint]:
             yield "order status", f"{place}: status {row['status']} of order {row['id']}"
+        if "updateTimestamp" in row and shapes.moment(row["updateTimestamp"]) < shapes.moment(
+            row["creationTimestamp"]
+        ):
+            yield "time order", f"{place}: order {row['id']} was changed before it was made"
         if "tickSize" in row and row["symbolId"] != shapes.symbol_of(row["id"]):
             yield "contract", f"{place}: {row['id']} has the symbol {row['symbolId']}"
         if "averagePrice" in row and (row["type"] not in ("1", "2") or int(row["size"]) <= 0):

@@ -61,6 +61,10 @@ TEXT: list[tuple[str, str, str, str]] = [
     ("first depth", "server", r'("target":"GatewayDepth".*?"type":)6', r"\g<1>1"),
     ("order sequence", "server", r'("target":"GatewayUserOrder".*?"status":)2', r"\g<1>8"),
     ("fill", "server", r'("target":"GatewayUserOrder".*?"status":2.*?"fillVolume":)1', r"\g<1>0"),
+    ("event order", "server", r'("target":"GatewayUserOrder".*?"status":8,"type":)4', r"\g<1>1"),
+    ("price", "server", r'("target":"GatewayUserOrder".*?"status":8,.*?)"fillVolume":0', r'\1"stopPrice":1,"fillVolume":0'),
+    ("time order", "server", r'("target":"GatewayUserOrder".*?"updateTimestamp":"20)25', r"\g<1>24"),
+    ("time order", "/api/Order/search", r'("updateTimestamp":"20)25', r"\g<1>24"),
     ("balance", "server", r'("target":"GatewayUserTrade".*?"fees":)[\d.]+', r"\g<1>7"),
     ("subscription", "client", r'"SubscribeTrades","arguments":\[1001\]', '"SubscribeTrades","arguments":[1002]'),
     ("close", "server", r'("type":7.*?"allowReconnect":)true', r'\1"yes"'),
@@ -167,6 +171,12 @@ def unissued(rows: Rows) -> None:
     row["path"] = row["path"].replace("?id=", "?id=x")
 
 
+def position_after_account(rows: Rows) -> None:
+    """The position's event is lost, so the account comes before it."""
+    for row in frames(rows, "server", "text"):
+        row["data"] = re.sub(r'\{"type":1,"target":"GatewayUserPosition".*?\x1e', "", row["data"])
+
+
 STRUCTURE: list[tuple[str, Callable[[Rows], None]]] = [
     ("content type", without_header("/api/Account/search", "content-type")),
     ("cross origin", without_header("/api/Contract/search", "access-control-allow-credentials")),
@@ -179,6 +189,7 @@ STRUCTURE: list[tuple[str, Callable[[Rows], None]]] = [
     ("server ping", with_server_ping),
     ("pong", without_pong),
     ("mask", masked),
+    ("event order", position_after_account),
     ("keep-alive", silent),
     ("completion", lost_completion),
     ("handshake", early_handshake),

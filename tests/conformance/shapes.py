@@ -102,6 +102,12 @@ def _decimal_fault(text: str) -> str | None:
     return None
 
 
+def moment(text: str) -> str:
+    """A time of the wire in a form that sorts."""
+    seconds, _, fraction = text.removesuffix("+00:00").partition(".")
+    return f"{seconds}.{fraction:0<7}"
+
+
 def nulls_in(value: Any, where: str) -> Iterator[str]:
     """Every null inside an event."""
     if value is None:

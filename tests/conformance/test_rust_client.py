@@ -36,7 +36,16 @@ async def test_it_makes_every_call_and_finds_no_gap(tmp_path: Path) -> None:
         paper(wire) as gateway,
         Foreign.started(rust_client(), "trade", settings_of(gateway)) as client,
     ):
-        seen = await client.end()
+        judge_trade(await client.end())
+    assert check(wire) == []
+    crossed = Recording(wire)
+    assert set(crossed.endpoints) == CALLS
+    assert crossed.negotiations == []
+    assert all(link.token_in == {"query"} and not link.negotiated for link in crossed.links)
+    assert all(link.handshake == {"protocol": "json", "version": "1"} for link in crossed.links)
+
+
+def judge_trade(seen: dict[str, Any]) -> None:
     assert ACCOUNT in seen["accounts"]
     assert seen["contract"] == CONTRACT
     assert seen["quotes"] == 20
@@ -57,12 +66,58 @@ async def test_it_makes_every_call_and_finds_no_gap(tmp_path: Path) -> None:
     assert rest["trades"] == 5
     assert rest["closing"] == 3
     assert rest["after_logout"] is not None
+
+
+async def test_it_trades_where_the_unsettled_points_are_settled_the_other_way(tmp_path: Path) -> None:
+    wire = tmp_path / "wire.jsonl"
+    options = PaperOptions(
+        failure_lists="empty", rest_new_fields="absent", contract_by_id_shape="both", persist_rejected="none",
+        subscribe_result="void", order_terminal_action=2, emit_status7=True,
+        handshake_strict=True, rate_window="fixed", rate_scope="token", trail_sign="signed",
+    )  # fmt: skip
+    async with (
+        paper(wire, options) as gateway,
+        Foreign.started(rust_client(), "trade", settings_of(gateway)) as client,
+    ):
+        judge_trade(await client.end())
+    assert check(wire, provoked={"model", "envelope", "completion", "action"}) == []
+
+
+async def test_a_logout_event_without_arguments_is_a_gap_to_it(tmp_path: Path) -> None:
+    wire = tmp_path / "wire.jsonl"
+    async with (
+        paper(wire) as gateway,
+        Foreign.started(rust_client(), "hubs", settings_of(gateway)) as client,
+    ):
+        await client.all_told({"hub": "user", "event": "data"}, {"hub": "market", "event": "data"})
+        gateway.venue.inject({"fault": "hub.logout", "hub": "user"})
+        gateway.venue.inject({"fault": "hub.unknown", "hub": "market"})
+        await crossing(wire, {"GatewayLogout"})
+        client.say("trade")
+        await client.told(hub="rest", event="traded")
+        await crossing(wire, EVENTS["user"])
+        seen = await client.end()
+    assert (seen["user"]["gaps"], seen["market"]["gaps"]) == (1, 0)
+    assert {line.get("event") for line in client.lines} <= {"connected", "data", "traded", None}
+    assert check(wire, provoked={"record"}) == []
+
+
+async def test_the_request_limit_becomes_its_typed_error(tmp_path: Path) -> None:
+    """The login counts too."""
+    wire = tmp_path / "wire.jsonl"
+    async with (
+        paper(wire, PaperOptions(rate_general=(5, 60))) as gateway,
+        Foreign.started(rust_client(), "answers", settings_of(gateway)) as client,
+    ):
+        assert await client.ask("login") == "()"
+        for _ in range(4):
+            assert await client.ask("accounts") == "2 rows"
+        assert "ProviderRateLimited" in await client.ask("accounts")
+        assert "RateLimited" in await client.ask("place")
+        assert await client.ask("ping") == "()"
     assert check(wire) == []
-    crossed = Recording(wire)
-    assert set(crossed.endpoints) == CALLS
-    assert crossed.negotiations == []
-    assert all(link.token_in == {"query"} and not link.negotiated for link in crossed.links)
-    assert all(link.handshake == {"protocol": "json", "version": "1"} for link in crossed.links)
+    statuses = [call.status for call in Recording(wire).of("/api/Account/search")]
+    assert statuses == [200] * 4 + [429]
 
 
 async def test_it_decodes_all_seven_subscriptions(tmp_path: Path) -> None:

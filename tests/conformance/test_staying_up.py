@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.conformance.idling import SECONDS, Idling
+from tests.conformance.idling import SECONDS, STALLED, Idling
 from tests.conformance.recording import SECOND, Recording
 from tests.conformance.transcript import check
 
@@ -34,3 +34,15 @@ def test_an_idle_client_stays_connected(idling: Idling, name: str) -> None:
         for stamps in beats:
             assert len(stamps) >= 3
             assert all((later - earlier) / SECOND < 17 for earlier, later in pairwise(stamps))
+
+
+def test_a_server_that_fell_silent_is_left_after_half_a_minute(idling: Idling) -> None:
+    lines = idling.lines(STALLED)
+    for hub in ("user", "market"):
+        events = [line["event"] for line in lines if line.get("hub") == hub]
+        assert events[:3] == ["connected", "reconnecting", "reconnected"]
+        first, second = Recording(idling.wire(STALLED)).hub(hub)
+        assert 29 < first.seconds < 45
+        assert [frame.by for frame in first.frames if frame.opcode == "close"][:1] == ["client"]
+        assert second.call.request.at >= first.frames[-1].at
+    assert {text.partition(":")[0] for text in check(idling.wire(STALLED))} == {"keep-alive"}

@@ -61,7 +61,7 @@ pub async fn drive(settings: &Value) -> Result<Value, Failure> {
         "contract": known.id.as_str(),
         "quotes": quotes.len(),
         "symbols": quotes.iter().map(|quote| quote.raw_symbol.as_str()).collect::<std::collections::BTreeSet<_>>(),
-        "crossed": quotes.iter().filter(|quote| quote.best_bid.is_some() && quote.best_bid >= quote.best_ask).count(),
+        "crossed": quotes.iter().filter(|quote| crossed(quote)).count(),
         "entry": orders.iter().filter(|row| row.id == placed.order_id).map(|row| format!("{:?}", row.status)).collect::<Vec<_>>(),
         "children": working(&orders).filter(|row| row.parent_order_id == Some(placed.order_id)).count(),
         "duplicate": again.err().map(|error| error.to_string()),
@@ -99,6 +99,11 @@ async fn orders(
         }
     }
     Ok(rows)
+}
+
+/// A partial quote may name one side alone.
+fn crossed(quote: &MarketQuote) -> bool {
+    quote.best_bid.zip(quote.best_ask).is_some_and(|(bid, ask)| bid >= ask)
 }
 
 fn working(rows: &[Order]) -> impl Iterator<Item = &Order> {
