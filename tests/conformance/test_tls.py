@@ -49,6 +49,6 @@ async def test_a_certificate_that_does_not_hold_is_refused(
     async with paper(wire, tls=certificate) as gateway:
         trust = {} if certificate == "good" else {TRUST[name]: str(gateway.ca_file)}
         async with Foreign.started(*command(name), settings_of(gateway), env=trust) as client:
-            with pytest.raises(AssertionError, match="(?i)certificate"):
+            with pytest.raises(AssertionError, match=r"(?i)certificate"):
                 await client.told(event="connected")
     assert Recording(wire).calls == []
