@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from bot.model.errors import BotError
 from bot.paper.config import PaperConfig
 from bot.paper.server import PaperGateway
+from tests.integration.app.session import Gateway
 from tests.integration.paper.conftest import START, Client
 
 END = "\x1e"
@@ -90,3 +93,16 @@ async def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     gateway = PaperGateway(PaperConfig(start_ns=START), transcript=tmp_path / "absent" / "wire.jsonl")
     with pytest.raises(BotError, match="transcript"):
         await gateway.start()
+
+
+def test_the_command_writes_one_for_a_gateway_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "wire.jsonl"
+    gateway = Gateway(tmp_path / "paper", f"transcript-{os.getpid()}", transcript=path)
+    gateway.start()
+    try:
+        with urllib.request.urlopen(f"{gateway.url}/api/Status/ping", timeout=30) as answer:
+            assert answer.read() == b"pong"
+        kinds = [(line["kind"], line.get("path", line.get("body"))) for line in read(path)]
+    finally:
+        gateway.kill()
+    assert kinds[:3] == [("open", None), ("request", "/api/Status/ping"), ("answer", "pong")]
