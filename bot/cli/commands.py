@@ -19,6 +19,7 @@ from bot.config.settings import Settings
 from bot.config.show import show
 from bot.model.errors import AccountLocked, BotError, UsageError
 from bot.model.orders import Account
+from bot.paper.option_values import read_options
 from bot.servers.announcement import Announcement, find
 from bot.trading.lease import lock_folder
 
@@ -113,6 +114,7 @@ async def config_show(settings: Settings, printer: Printer) -> int:
 
 
 async def config_check(settings: Settings, printer: Printer) -> int:
+    read_options(settings.paper.options)
     return printer.result(
         {"valid": True, "warnings": list(settings.warnings)}, lambda console, _: console.print("configuration is valid"),
         warnings=settings.warnings,

@@ -49,7 +49,7 @@ class Control:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path != "/paper/clock" and not hmac.compare_digest(
-            bearer(request.headers).encode(), self._token.encode()
+            bearer(request.headers).encode(errors="replace"), self._token.encode()
         ):
             return web.Response(status=401)
         try:
@@ -113,7 +113,7 @@ class Control:
 async def _object(request: web.Request) -> dict[str, object]:
     try:
         body = json.loads(await request.read())
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BadField("body", expected="a JSON object", seen=str(problem)) from problem
     if not isinstance(body, dict):
         raise BadField("body", expected="a JSON object", seen=type(body).__name__)

@@ -86,7 +86,11 @@ class Tokens:
 
     def _verify(self, text: str) -> Claims | None:
         signed, _, signature = text.rpartition(".")
-        if not signed or not hmac.compare_digest(_encode(self._sign(signed)).encode(), signature.encode()):
+        if (
+            not signed
+            or not text.isascii()
+            or not hmac.compare_digest(_encode(self._sign(signed)).encode(), signature.encode())
+        ):
             return None
         try:
             claims = msgspec.json.decode(_decode(signed.split(".")[1]), type=Claims)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from bot.app.venue import connect
 from bot.config.settings import Settings, load
 from bot.gateway.hubs import HubConnection
 from bot.gateway.transport import AiohttpTransport, TransportFailure, UntrustedCertificate, trusted
-from bot.model.errors import ConfigError, UntrustedVenue
+from bot.model.errors import ConfigError, UntrustedVenue, VenueUnreachable
 from bot.paper.config import PaperConfig
 from bot.paper.server import PaperGateway, announce
 from tests.integration.paper.conftest import START
@@ -221,3 +222,24 @@ async def test_without_a_state_folder_the_certificate_goes_with_the_gateway() ->
     assert gateway.ca_file.exists()
     await gateway.stop()
     assert not gateway.ca_file.exists()
+
+
+async def test_a_certificate_that_no_longer_holds_brings_no_storm_of_logins(tmp_path: Path) -> None:
+    state = tmp_path / "state" / "paper"
+    config = PaperConfig(start_ns=START, profile="fast", state_dir=str(state), tls="good")
+    gateway = PaperGateway(config)
+    await gateway.start()
+    announce(gateway, state / "paper.json")
+    venue = await connect(settings(tmp_path))
+    await gateway.stop()
+    port = int(gateway.url.rsplit(":", 1)[1])
+    gateway = PaperGateway(msgspec.structs.replace(config, tls="expired", port=port))
+    await gateway.start()
+    with pytest.raises(VenueUnreachable, match=r"certificate refused \(certificate has expired\)"):
+        await venue.rest.accounts()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(venue.session.revalidate(), 1.5)
+    assert (venue.session.logins, venue.session.refreshes) == (1, 1)
+    assert (await venue.session.token()).revision == 1
+    await venue.close()
+    await gateway.stop()

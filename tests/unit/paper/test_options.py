@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bot.cli import commands
+from bot.cli.document import Printer
+from bot.cli.main import app
 from bot.config.settings import load
 from bot.model.errors import BotError, ConfigError
 from bot.paper import describe
@@ -98,3 +102,32 @@ def test_options_come_from_the_settings_file_and_the_environment(tmp_path: Path)
     assert settings.paper.api_key.reveal() == "k"
     with pytest.raises(ConfigError, match=r"pairs such as name=value"):
         load([], {"HOME": str(tmp_path), "BOT_PAPER__OPTIONS": "bars_max"}, folder=tmp_path)
+
+
+async def test_the_configuration_check_looks_at_the_options(tmp_path: Path) -> None:
+    file = tmp_path / "bot.toml"
+    file.write_text('[paper.options]\nrate_window = "rolling"\n')
+    settings = load([file], {"HOME": str(tmp_path)}, folder=tmp_path)
+    with pytest.raises(ConfigError, match="sliding or fixed"):
+        await commands.config_check(settings, Printer("config", as_json=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--option", "rate_window=rolling"],
+            "paper option rate_window: expected sliding or fixed, got 'rolling'",
+        ),
+        (["--option", "rate_window"], "expected name=value"),
+        (["--option", "no_such=1"], "paper option no_such: expected one of"),
+        (
+            ["--tls-fault", "nonsense"],
+            "--tls-fault: expected good or wrong_name or expired or unknown, got 'nonsense'",
+        ),
+    ],
+)
+def test_the_command_refuses_what_is_not_legal(words: list[str], said: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["paper", "--state", str(tmp_path / "paper"), *words])
+    assert done.exit_code == 3
+    assert said in " ".join(done.output.split())
