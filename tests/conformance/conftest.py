@@ -14,8 +14,9 @@ from bot.paper.server import PaperGateway
 from tests.conformance.builds import HERE
 from tests.conformance.foreign import ACCOUNT, CONTRACT, SINCE, START, paper
 from tests.conformance.idling import Idling
+from tests.conformance.python_clients import drives
 
-__all__ = ["ACCOUNT", "CONTRACT", "HERE", "SINCE", "START", "Run"]
+__all__ = ["ACCOUNT", "CONTRACT", "HERE", "SINCE", "START", "Run", "drives"]
 Run = Callable[..., Awaitable[dict[str, Any]]]
 
 
@@ -34,9 +35,10 @@ async def gateway(wire: Path) -> AsyncIterator[PaperGateway]:
 
 @pytest.fixture(scope="session", autouse=True)
 def early(request: pytest.FixtureRequest) -> None:
-    """Lets the idle clients begin with the first test, if a later one asks what became of them."""
-    if any("idling" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("idling")
+    """Lets what runs beside the tests begin with the first one, if a later one asks what became of it."""
+    for beside in ("idling", "drives"):
+        if any(beside in getattr(item, "fixturenames", ()) for item in request.session.items):
+            request.getfixturevalue(beside)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -17,14 +17,12 @@ from tests.conformance.environments import NoEnvironment, environment
 from tests.conformance.stage import LONGEST_S, Drive, Seen, play
 
 Result = TypeVar("Result")
-AT_ONCE = 4
-"""One more than there are long ones, so that the others follow one another and leave a core free."""
+AT_ONCE = 5
+"""Two more than there are long ones, so that the others leave the cores to the tests beside them."""
 
 BOTH_SHAPES = PaperOptions(contract_by_id_shape="both")
-DRIVES = (
-    Drive("signalrcore", "idle"),
-    Drive("pysignalr", "idle"),
-    Drive("signalrcore", "stall"),
+LONG = (Drive("signalrcore", "idle"), Drive("pysignalr", "idle"), Drive("signalrcore", "stall"))
+SHORT = (
     Drive("signalrcore", "hubs"),
     Drive("signalrcore", "reconnect"),
     Drive("signalrcore", "refused"),
@@ -42,7 +40,6 @@ DRIVES = (
     Drive("projectx-api", "trade"),
     Drive("projectx-api", "by_id", BOTH_SHAPES),
 )
-"""The long ones first."""
 
 
 class Drives:
@@ -56,9 +53,9 @@ class Drives:
         self._making, self._playing = asyncio.Semaphore(2), asyncio.Semaphore(AT_ONCE)
         self._pythons = {
             client: self._begin(self._make(client))
-            for client in dict.fromkeys(drive.client for drive in DRIVES)
+            for client in dict.fromkeys(drive.client for drive in (*LONG, *SHORT))
         }
-        self._played = {drive.name: self._begin(self._play(drive)) for drive in DRIVES}
+        self._played = {drive.name: self._begin(self._play(drive)) for drive in (*LONG, *SHORT)}
 
     def seen(self, name: str) -> Seen:
         """What a drive saw. Without its packages the test is skipped on a workstation and fails in CI."""
@@ -102,3 +99,11 @@ def without(problem: NoEnvironment) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(str(problem))
     pytest.skip(str(problem))
+
+
+@pytest.fixture(scope="session")
+def drives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drives]:
+    """All drives of the foreign Python clients."""
+    playing = Drives(tmp_path_factory.mktemp("python-clients"))
+    yield playing
+    playing.end()

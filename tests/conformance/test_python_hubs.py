@@ -9,11 +9,10 @@ import json
 
 import pytest
 
-from tests.conformance.conftest import CONTRACT
+from tests.conformance.foreign import CONTRACT
 from tests.conformance.python_clients import Drives
 from tests.conformance.recording import SECOND, Link, Recording
 
-pytest_plugins = ["tests.conformance.python_drives"]
 pytestmark = pytest.mark.slow
 
 WAYS = [(hub, skip, query) for hub in ("user", "market") for skip in (False, True) for query in (False, True)]
@@ -25,11 +24,6 @@ def shape(link: Link) -> tuple[str, bool, bool]:
     """Hub, negotiation skipped, token in the query alone."""
     assert len(link.token_in) == 1
     return link.hub, not link.negotiated, link.token_in == {"query"}
-
-
-def pings(link: Link) -> list[int]:
-    """The stamps of the client's SignalR pings."""
-    return [at for at, _ in link.typed("client", 6)]
 
 
 def issued(recording: Recording) -> list[str]:
@@ -114,33 +108,6 @@ def test_signalrcore_gives_up_after_one_failed_reconnect(drives: Drives) -> None
     assert recording.last - recording.calls[-1].request.at > 4 * SECOND, "it was asked for a try each second"
 
 
-def test_signalrcore_does_not_notice_a_server_that_fell_silent(drives: Drives) -> None:
-    seen = drives.seen("signalrcore stall")
-    assert seen.printed == {"quotes": [True, 0], "noticed": [0, 0]}
-    (link,) = Recording(seen.transcript).links
-    said = [frame.at for frame in link.frames if frame.by == "server" and frame.opcode == "text"]
-    assert pings(link)[-1] - said[-1] > 25 * SECOND, "it pings a server that is gone"
-
-
-def test_signalrcore_stays_up_for_a_minute_without_data(drives: Drives) -> None:
-    seen = drives.seen("signalrcore idle")
-    assert seen.printed["results"] == [0] * 4
-    assert seen.printed["lost"] == [[0, 0]] * 4
-    *quiet, _ = Recording(seen.transcript).links
-    for link in quiet:
-        assert link.seconds >= 60
-        assert len(link.typed("server", 6)) >= 3
-        assert len(pings(link)) >= 4
-
-
-def test_signalrcore_never_pings_without_automatic_reconnect(drives: Drives) -> None:
-    seen = drives.seen("signalrcore idle")
-    assert 29 < seen.printed["mute_ended_after"] < 36
-    mute = Recording(seen.transcript).links[-1]
-    assert pings(mute) == []
-    assert [record["error"] for _, record in mute.typed("server", 7)] == ["Connection closed with an error."]
-
-
 def test_pysignalr_connects_every_way_and_hears_a_trade(drives: Drives) -> None:
     seen = drives.seen("pysignalr hubs")
     printed = seen.printed
@@ -160,20 +127,6 @@ def test_pysignalr_connects_every_way_and_hears_a_trade(drives: Drives) -> None:
     assert recording.negotiations == ["absent"] * 5
     negotiated = [link.call.query["id"][0] for link in recording.links if link.negotiated]
     assert negotiated == issued(recording)
-
-
-def test_pysignalr_stays_up_for_a_minute_without_data(drives: Drives) -> None:
-    seen = drives.seen("pysignalr idle")
-    assert (seen.printed["results"], seen.printed["lost"], seen.printed["opened"]) == (
-        [0] * 4,
-        [0] * 4,
-        [1] * 4,
-    )
-    for link in Recording(seen.transcript).links:
-        assert link.seconds >= 60
-        assert len(link.typed("server", 6)) >= 3
-        assert len(pings(link)) >= 3
-        assert len(link.socket_pings("client")) >= 2
 
 
 def test_pysignalr_comes_back_from_a_lost_socket_without_its_subscriptions(drives: Drives) -> None:
