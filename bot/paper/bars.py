@@ -88,8 +88,11 @@ class Bars:
                 return Answer(payload={"bars": []})
             source, ended = found
             most = min(limit, options.bars_max)
-            frozen = state.faults.active("bars.freeze")
-            until = min(end, ended) if frozen is None else min(end, ended, frozen.armed_at)
+            frozen = state.faults.active("bars.freeze", contract_id)
+            until = min(end, ended)
+            if frozen is not None:
+                whole = SECOND if unit == 1 else MINUTE
+                until = min(until, frozen.armed_at // whole * whole)
             leak = partial or options.bars_leak_partial
             since = max(start, state.now - DEPTH[unit]) if unit in DEPTH else start
             bars = []

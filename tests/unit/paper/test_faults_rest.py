@@ -169,6 +169,19 @@ def test_f075_bars_of_every_contract_are_refused() -> None:
     assert [(answer["bars"], answer["errorCode"]) for answer in answers] == [(None, 1), ([], 0)]
 
 
+def test_bars_of_one_contract_freeze() -> None:
+    bench = Bench()
+    mes = "CON.F.US.MES.Z25"
+    bench.venue.inject({"fault": "bars.freeze", "contract_id": "MNQ"})
+    for _ in range(3):
+        bench.trade(80_000, ms=60_000)
+        bench.trade(20_000, contract=mes)
+    ask = {"live": False, "startTime": "2025-10-01T14:30:00Z", "endTime": "2025-10-01T15:00:00Z", "unit": 2,
+           "unitNumber": 1, "limit": 9, "includePartialBar": True}  # fmt: skip
+    found = [len(bench.call("History/retrieveBars", contractId=each, **ask)["bars"]) for each in (MNQ, mes)]
+    assert found == [0, 3]
+
+
 def test_all_tokens_expire_at_once() -> None:
     bench = Bench()
     bench.venue.inject({"fault": "token.expire"})
