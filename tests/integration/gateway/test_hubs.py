@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import structlog
 
@@ -195,16 +197,22 @@ async def test_an_overflow_is_told_and_heals(venue: Venue) -> None:
 
 
 @pytest.mark.slow
-async def test_f092_five_hundred_drops_leave_threads_and_files_constant(venue: Venue) -> None:
+async def test_f092_five_hundred_drops_leave_threads_sockets_and_memory_constant(venue: Venue) -> None:
     listener = await market(venue, first_delay_s=0.0, last_delay_s=0.0)
+    process = psutil.Process()
 
-    def load() -> tuple[int, int]:
-        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+    def load() -> tuple[int, int, int]:
+        listener.records.clear()
+        listener.stamps.clear()
+        gc.collect()
+        sockets = [each for each in process.net_connections() if each.status != "TIME_WAIT"]
+        return threading.active_count(), len(os.listdir("/proc/self/fd")), len(sockets)
 
     for _ in range(20):
         listener.connection.restart("test")
         await listener.up(listener.connection.generation + 1)
-    threads, files = load()
+    threads, files, sockets = load()
+    memory = process.memory_info().rss
     for drop in range(480):
         generation = listener.connection.generation
         if drop % 2:
@@ -212,9 +220,11 @@ async def test_f092_five_hundred_drops_leave_threads_and_files_constant(venue: V
         else:
             listener.connection.restart("test")
         await listener.up(generation + 1)
-    now_threads, now_files = load()
+    now_threads, now_files, now_sockets = load()
     assert now_threads <= threads
     assert now_files <= files + 3
+    assert now_sockets <= sockets + 3
+    assert process.memory_info().rss - memory < 16 * 2**20
     assert listener.connection.generation >= 500
 
 

@@ -178,6 +178,31 @@ async def test_f101_records_cut_anywhere_arrive_whole(bench: Bench) -> None:
     await bench.until(lambda: bench.records == [QUOTE[:-1]] * 4)
 
 
+@pytest.mark.parametrize("size", [1, 2, 7])
+async def test_f101_handshake_data_pings_and_close_survive_any_splitting(bench: Bench, size: int) -> None:
+    """The handshake's answer and the first event in one frame, both kinds of ping, an event, a close record."""
+
+    async def script(peer: Peer) -> None:
+        await peer.receive()
+        stream = (
+            frame(b"{}\x1e" + QUOTE + b'{"type":6}\x1e') + frame(b"beat", 9) + frame(b'{"type":6}\x1e' + QUOTE)
+            + frame(b'{"type":7,"error":"enough"}\x1e')
+        )  # fmt: skip
+        for begin in range(0, len(stream), size):
+            peer.writer.write(stream[begin : begin + size])
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        await asyncio.sleep(5)
+
+    bench.hub.script = script
+    await bench.connection.start()
+    await bench.until(lambda: ("down", "closed by the venue: enough") in bench.states)
+    data = [record for record in bench.records if not record.startswith(b'{"type":7')]
+    assert data[:2] == [QUOTE[:-1]] * 2
+    assert bench.states[:2] == [("up", "subscribed"), ("down", "closed by the venue: enough")]
+    await bench.until(lambda: bench.connection.generation >= 2)
+
+
 async def test_websocket_pings_are_answered_and_are_no_data(bench: Bench) -> None:
     pongs: list[bytes] = []
 
