@@ -42,7 +42,7 @@ def test_the_loss_of_tcp_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(("how", "pings"), [("stall", 0), ("pings", 2)])
-def test_f099_silence_with_and_without_pings(how: str, pings: int) -> None:
+def test_silence_with_and_without_pings(how: str, pings: int) -> None:
     bench, user = listened()
     bench.venue.inject({"fault": "hub.drop", "hub": "user", "how": how})
     bench.place()
@@ -65,7 +65,7 @@ def test_a_silence_that_ends() -> None:
     assert len(user.data("GatewayUserTrade")) == 1
 
 
-def test_f091_upgrades_are_refused_so_often_or_so_long() -> None:
+def test_upgrades_are_refused_so_often_or_so_long() -> None:
     bench = Bench()
     bench.venue.inject({"fault": "hub.403", "hub": "user", "count": 2})
     for _ in range(2):
@@ -93,7 +93,7 @@ def test_lost_late_and_doubled_events() -> None:
     assert user.short()[-1] == ("trade",)
 
 
-def test_f059_an_event_changes_places_with_the_next_one() -> None:
+def test_an_event_changes_places_with_the_next_one() -> None:
     bench, user = listened()
     bench.venue.inject({"fault": "hub.reorder", "event": "trade"})
     bench.place()

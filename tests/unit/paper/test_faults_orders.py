@@ -39,7 +39,7 @@ def test_an_order_stays_pending_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(("side", "price"), [(0, 20001.0), (1, 19999.25)])
-def test_f162_market_orders_slip(side: int, price: float) -> None:
+def test_market_orders_slip(side: int, price: float) -> None:
     bench = Bench()
     bench.venue.inject({"fault": "slip", "ticks": 3, "count": 1})
     order = bench.place(side=side)["orderId"]
@@ -47,7 +47,7 @@ def test_f162_market_orders_slip(side: int, price: float) -> None:
     assert bench.order(order)["filledPrice"] == price
 
 
-def test_f162_stops_slip() -> None:
+def test_stops_slip() -> None:
     bench = Bench()
     order = bench.place(type=4, side=1, stopPrice=19990)["orderId"]
     bench.pass_(10)
@@ -90,14 +90,14 @@ def test_a_loss_limit_locks_cancels_and_flattens(limit: str, name: str) -> None:
     assert bench.place(accountId=1002)["success"]
 
 
-def test_f030_the_bracket_mode_changes_in_mid_session() -> None:
+def test_the_bracket_mode_changes_in_mid_session() -> None:
     bench = Bench()
     bench.venue.inject({"fault": "account", "account_id": ACCOUNT, "set": {"bracket_mode": "position"}})
     answer = bench.place(stopLossBracket=STOP)
     assert (answer["errorCode"], "Position Brackets" in answer["errorMessage"]) == (2, True)
 
 
-def test_f034_options_change_in_mid_session() -> None:
+def test_options_change_in_mid_session() -> None:
     bench = Bench()
     for flat, left in ((False, 1), (True, 0)):
         bench.venue.inject({"fault": "option", "set": {"cancel_children_on_flat": flat}})
@@ -130,7 +130,7 @@ def test_a_changed_option_and_a_declared_holiday_survive_a_restart() -> None:
     )
 
 
-def test_f111_an_early_close_shifts_the_cut_and_ends_the_quotes() -> None:
+def test_an_early_close_shifts_the_cut_and_ends_the_quotes() -> None:
     bench = Bench(start=parse_ts("2025-10-01T16:40:00Z"))
     bench.place()
     bench.pass_(50)
@@ -148,7 +148,7 @@ def test_f111_an_early_close_shifts_the_cut_and_ends_the_quotes() -> None:
     assert market.events("GatewayQuote") == []
 
 
-def test_f112_the_cut_comes_early() -> None:
+def test_the_cut_comes_early() -> None:
     bench = Bench()
     bench.place()
     bench.place(type=1, limitPrice=19900)
@@ -209,7 +209,7 @@ def test_faults_are_cleared_by_a_verb() -> None:
     assert bench.place()["success"]
 
 
-def test_f152_the_roll_comes_now_and_a_root_means_the_new_month() -> None:
+def test_the_roll_comes_now_and_a_root_means_the_new_month() -> None:
     bench = Bench()
     bench.venue.inject({"fault": "roll", "contract_id": "MNQ"})
     found = bench.call("Contract/searchById", contractId="CON.F.US.MNQ.H26")["contract"]
@@ -219,7 +219,7 @@ def test_f152_the_roll_comes_now_and_a_root_means_the_new_month() -> None:
     assert bench.venue.faults.armed[-1].contract_id == "CON.F.US.MNQ.H26"
 
 
-def test_f068_a_half_turn_is_voided() -> None:
+def test_a_half_turn_is_voided() -> None:
     bench = Bench()
     before = bench.balance()
     bench.place()

@@ -65,7 +65,7 @@ def test_a_pending_answer_can_tell_the_id_and_spares_refusals() -> None:
     assert bench.order(answer["orderId"])["status"] == 2
 
 
-def test_f009_a_refusal_that_tells_an_id() -> None:
+def test_a_refusal_that_tells_an_id() -> None:
     bench = Bench()
     user = bench.listen("user", ("SubscribeOrders", [ACCOUNT]))
     bench.venue.inject({"fault": "refuse", "endpoint": "place", "code": 2, "text": "no", "with_id": True})
@@ -92,7 +92,7 @@ def test_http_with_a_body_and_retry_after() -> None:
     "endpoint", ["Account/search", "History/retrieveBars", "Order/cancel", "Auth/validate"]
 )
 @pytest.mark.parametrize("how", ["empty", "html"])
-def test_f104_an_empty_body_or_a_page_on_any_endpoint(endpoint: str, how: str) -> None:
+def test_an_empty_body_or_a_page_on_any_endpoint(endpoint: str, how: str) -> None:
     bench = Bench()
     bench.venue.inject({"fault": "accept_then", "how": how})
     ask = {
@@ -116,7 +116,7 @@ def test_delays_in_venue_time_and_in_real_time() -> None:
         assert bench.send("/api/Order/place", body()).after == wanted * 1_000_000_000
 
 
-def test_f003_a_late_answer_comes_after_the_events_of_its_order() -> None:
+def test_a_late_answer_comes_after_the_events_of_its_order() -> None:
     bench = Bench()
     user = bench.listen("user", ("SubscribeOrders", [ACCOUNT]))
     bench.venue.inject({"fault": "delay", "endpoint": "place", "seconds": 20})
@@ -151,7 +151,7 @@ def test_a_fault_ends_with_its_span() -> None:
     assert bench.send("/api/Account/search", ask).status == 200
 
 
-def test_f088_timestamps_without_a_zone() -> None:
+def test_timestamps_without_a_zone() -> None:
     bench = Bench()
     bench.place()
     bench.pass_(5)
@@ -160,7 +160,7 @@ def test_f088_timestamps_without_a_zone() -> None:
     assert stamps[1] == stamps[0] + "+00:00"
 
 
-def test_f075_bars_of_every_contract_are_refused() -> None:
+def test_bars_of_every_contract_are_refused() -> None:
     bench = Bench()
     ask = {"contractId": MNQ, "live": False, "startTime": "2025-10-01T14:00:00Z", "endTime": "2025-10-01T14:30:00Z",
            "unit": 2, "unitNumber": 1, "limit": 9, "includePartialBar": False}  # fmt: skip
