@@ -24,8 +24,12 @@ import msgspec
 
 from bot.model.errors import BotError
 
-_JWT = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
-_MEMBER = re.compile(r'("(?:apiKey|password|verifyKey|token|newToken)"\s*:\s*")((?:[^"\\]|\\.)+)(")', re.IGNORECASE)
+_JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+"
+)  # it looks at each run once
+_MEMBER = re.compile(
+    r'("(?:apiKey|password|verifyKey|token|newToken)"\s*:\s*")((?:[^"\\]|\\.)+)(")', re.IGNORECASE
+)
 _PARAMETER = re.compile(r"([?&]access_token=)([^&#]+)", re.IGNORECASE)
 _BEARER = re.compile(r"(\bBearer\s+)([^\s\",]+)", re.IGNORECASE)
 
