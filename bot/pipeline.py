@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from bot.clock import Clock
+from bot.depth import DepthBooks
 from bot.latency import Histogram
 from bot.model.actions import Action
 from bot.model.events import (
@@ -67,6 +68,7 @@ class Pipeline:
         self._clock, self._processor, self._bars = clock, processor, bars
         self._engine, self._desk = engine, desk
         self._contracts = sorted(contracts, key=str.encode)
+        self.depth = DepthBooks()
         self.closed_bars: Counter[str] = Counter()
         self.events: Counter[str] = Counter(dict.fromkeys(_EVENT_NAMES.values(), 0))
         self.records = self.failures = 0
@@ -102,7 +104,8 @@ class Pipeline:
             self._bars.feed_up(contract_id, now)
 
     def feed_down(self, now: TsNs) -> None:
-        """The market hub is lost at `now`; open bars become incomplete."""
+        """The market hub is lost at `now`; open bars become incomplete, and no order book is known."""
+        self.depth.forget()
         for contract_id in self._contracts:
             self._bars.feed_down(contract_id, now)
 
@@ -133,7 +136,9 @@ class Pipeline:
             self._on_trades(event)
         elif isinstance(event, QuoteChanged):
             self._on_quote(event, received)
-        elif not isinstance(event, DepthChanged):
+        elif isinstance(event, DepthChanged):
+            self.depth.take(event)
+        else:
             self._desk.on_event(event)
 
     def _on_trades(self, event: Traded) -> None:

@@ -9,7 +9,15 @@ import msgspec
 
 from bot import __version__
 from bot.accelerated import registry
-from bot.app.views import account_view, order_view, position_view, quote_view, stamp, trade_view
+from bot.app.views import (
+    account_view,
+    depth_view,
+    order_view,
+    position_view,
+    quote_view,
+    stamp,
+    trade_view,
+)
 from bot.gateway.hubs import DEAD_S, HubConnection
 from bot.migration.stages import EFFECTS, Flag
 from bot.model.errors import AccountError, BadField
@@ -22,6 +30,9 @@ from bot.trading.ledger import LedgerFill, UnknownOpening, match, tick_values
 
 if TYPE_CHECKING:
     from bot.app.application import Application
+
+
+DEPTH_LEVELS = 5
 
 
 class BotOperations(Operations):
@@ -67,7 +78,7 @@ class BotOperations(Operations):
                 for name, hub in app.hubs.items()
             },
             "budgets": app.venue.budget.view(), "loop_lag": app.lag.view(), "start_ms": dict(app.steps),
-            "quotes": self._quotes(),
+            "quotes": self._quotes(), "depth": self._depth(),
             "records": app.pipeline.records, "events": dict(app.pipeline.events),
             "bars": dict(app.pipeline.closed_bars), "frame": app.pipeline.frame_ns.summary(),
             "positions": self.positions(None)["items"], "orders": self.orders(None, everything=False)["items"],
@@ -191,6 +202,16 @@ class BotOperations(Operations):
             quote_view(contract, picture.quotes.get(contract.id), now, max_age_ms=most, up=picture.feed_up)
             for contract in app.contracts
         ]
+
+    def _depth(self) -> list[dict[str, Any]]:
+        app, now = self._app, self._app.venue.clock.now()
+        return [
+            depth_view(
+                contract, app.pipeline.depth.of(contract.id, DEPTH_LEVELS),
+                app.desk.picture.quotes.get(contract.id), now,
+            )
+            for contract in app.contracts
+        ]  # fmt: skip
 
     def _trades(self) -> list[dict[str, Any]]:
         desk = self._app.desk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.depth import Depth
 from bot.model.contract import Contract
 from bot.model.market import Quote
 from bot.model.orders import STOP_FAMILY, Account, Order, Position
@@ -112,6 +113,28 @@ def quote_view(
         "low": price(contract, seen.low), "ts_exchange": stamp(seen.ts) if seen.ts else None,
         "ts_received": stamp(seen.received) if quote else None, "age_ms": age, "source": "live" if quote else None,
         "stale": not up or age is None or age > max_age_ms,
+    }  # fmt: skip
+
+
+def depth_view(contract: Contract, depth: Depth | None, quote: Quote | None, now: int) -> dict[str, Any]:
+    """The book; without one the quote as one level, whose size nobody knows."""
+    if depth is None:
+        ends = (quote.bid, quote.ask) if quote else (None, None)
+        sides: list[list[dict[str, Any]]] = [
+            [] if ticks is None else [{"price": price(contract, ticks), "size": None}] for ticks in ends
+        ]
+        received = quote.received if quote else None
+    else:
+        sides = [
+            [{"price": price(contract, each.price), "size": each.size} for each in side]
+            for side in (depth.bids, depth.asks)
+        ]
+        received = depth.received
+    return {
+        "symbol": contract.root, "bids": sides[0], "asks": sides[1],
+        "ts": None if received is None else stamp(received),
+        "age_ms": None if received is None else max(0, (now - received) // MILLISECOND),
+        "source": "depth" if depth is not None else "quote" if quote is not None else None,
     }  # fmt: skip
 
 
