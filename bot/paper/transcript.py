@@ -24,14 +24,12 @@ import msgspec
 
 from bot.model.errors import BotError
 
-_JWT = re.compile(
-    r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+"
-)  # it looks at each run once
-_MEMBER = re.compile(
-    r'("(?:apiKey|password|verifyKey|token|newToken)"\s*:\s*")((?:[^"\\]|\\.)+)(")', re.IGNORECASE
-)
-_PARAMETER = re.compile(r"([?&]access_token=)([^&#]+)", re.IGNORECASE)
-_BEARER = re.compile(r"(\bBearer\s+)([^\s\",]+)", re.IGNORECASE)
+# Each run of characters is looked at once, so the time grows with the text alone.
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+")
+_NAMES = "apiKey|password|verifyKey|token|newToken|access_token"
+_MEMBER = re.compile(rf'("(?:{_NAMES})"\s*:\s*")((?:[^"\\]|\\.)+)("?)', re.IGNORECASE)
+_PARAMETER = re.compile(rf"((?:^|[?&])(?:{_NAMES})=)([^&#\s]+)()", re.IGNORECASE)
+_BEARER = re.compile(r"(\bBearer\s+)([^\s\",]+)()", re.IGNORECASE)
 
 
 class Transcript:
@@ -85,7 +83,7 @@ class Transcript:
         return _JWT.sub(lambda found: self._name(found[0]), text)
 
     def _replaced(self, found: re.Match[str]) -> str:
-        return found[1] + self._name(found[2]) + (found[3] if found.re.groups > 2 else "")
+        return found[1] + self._name(found[2]) + found[3]
 
     def _name(self, credential: str) -> str:
         if credential.startswith("<"):

@@ -14,6 +14,7 @@ import pytest
 from bot.model.errors import BotError
 from bot.paper.config import PaperConfig
 from bot.paper.server import PaperGateway
+from bot.paper.transcript import Transcript
 from tests.integration.app.session import Gateway
 from tests.integration.paper.conftest import START, Client
 
@@ -87,6 +88,25 @@ async def test_credentials_are_numbered_and_never_written(tmp_path: Path) -> Non
     assert ["Authorization", f"Bearer {given}"] in asked["headers"]
     assert f"access_token={given}" in next(line["path"] for line in lines if "hubs" in line.get("path", ""))
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"userName":"paper","apiKey":"paper-key"}',
+        '{"USERNAME":"paper","APIKEY" : "paper-key"}',
+        '{"apiKey":"paper-key',
+        "userName=paper&apiKey=paper-key",
+        'Bearer paper-key", "x"',
+    ],
+)
+def test_a_key_is_hidden_in_whatever_form_it_is_sent(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "wire.jsonl"
+    transcript = Transcript(path, lambda: 0)
+    transcript.write("request", 1, body=body, headers=[["X-Copy", body]])
+    transcript.close()
+    assert "paper-key" not in path.read_text()
+    assert "<credential 1>" in path.read_text()
 
 
 async def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
