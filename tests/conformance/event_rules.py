@@ -38,6 +38,7 @@ class Events:
         self._balance: dict[str, Decimal] = {}
         self._spent: dict[str, list[Decimal]] = {}
         self._unanswered: set[tuple[str, Any]] = set()
+        self._again: set[tuple[str, Any]] = set()
         self._unshown: dict[str, set[str]] = {}
 
     def complaints(self) -> Iterator[Complaint]:
@@ -67,14 +68,23 @@ class Events:
                 self._first.add(topic)
                 if "invocationId" in record:
                     self._unanswered.add(topic)
+            else:
+                self._again.add(topic)
 
     def _done(self, record: dict[str, Any] | None) -> None:
         if record is None:
             return
         name = record["target"].lower()
-        self._unanswered.discard((name.removeprefix("subscribe"), *record["arguments"]))
-        if name.startswith("unsubscribe"):
-            self._topics[name.removeprefix("unsubscribe"), *record["arguments"]] = False
+        topic = (name.removeprefix("un").removeprefix("subscribe"), *record["arguments"])
+        if not name.startswith("un"):
+            self._unanswered.discard(topic)
+            self._again.discard(topic)
+        elif topic in self._again:
+            self._again.discard(topic)
+            self._first.add(topic)
+            self._unanswered.add(topic)
+        else:
+            self._topics[topic] = False
 
     def _heard(self, topic: tuple[str, Any], where: str) -> Iterator[Complaint]:
         if not self._topics.get(topic):

@@ -79,6 +79,17 @@ async def drive(gateway: PaperGateway, http: aiohttp.ClientSession) -> None:
             record = {"type": 1, "invocationId": str(number), "target": target, "arguments": arguments}
             await socket.send_str(json.dumps(record, separators=(",", ":")) + END)
             await heard(socket, lambda text, number=number: f'"invocationId":"{number}"' in text)
+    turned = [
+        {
+            "type": 1,
+            "invocationId": f"again {verb}",
+            "target": f"{verb}ContractQuotes",
+            "arguments": [CONTRACT],
+        }
+        for verb in ("Unsubscribe", "Subscribe")
+    ]
+    await market.send_str("".join(json.dumps(record, separators=(",", ":")) + END for record in turned))
+    await heard(market, lambda text: '"invocationId":"again Subscribe"' in text)
     await user.ping(b"beat")
     for name in ("GatewayQuote", "GatewayTrade"):
         await heard(market, lambda text, name=name: name in text)
