@@ -71,6 +71,8 @@ class Control:
         return _json(self._venue.records())
 
     async def _faults(self, _request: web.Request) -> web.Response:
+        self._venue.verdict()
+        self._venue.faults.forget_over()
         return _json(self._venue.faults.armed)
 
     async def _inject(self, request: web.Request) -> web.Response:

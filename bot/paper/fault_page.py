@@ -61,7 +61,7 @@ steps:
 
 A request is met before it is served, so a fault can strike the very request that it waits for. Everything else
 happens between the venue's own acts, at an instant of venue time that does not depend on how often the venue is
-asked. After a restart of the gateway steps whose time has passed are not repeated and events are counted anew.
+asked. Examples lie in `bot/paper/scripts`. After a restart of the gateway steps whose time has passed are not repeated and events are counted anew.
 
 """
 

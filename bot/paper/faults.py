@@ -132,7 +132,7 @@ class Faults:
             fault.count = 1
         self.told(fault)
         if verb.arms:
-            self._forget_over()
+            self.forget_over()
             self.armed.append(fault)
         else:
             self.act(fault)
@@ -185,7 +185,8 @@ class Faults:
     def _is_over(self, fault: Fault) -> bool:
         return fault.until is not None and self.now >= fault.until
 
-    def _forget_over(self) -> None:
+    def forget_over(self) -> None:
+        """Let go of faults whose span has ended; they strike no more, listed or not."""
         self.armed = [fault for fault in self.armed if not self._is_over(fault)]
 
     def _use(self, fault: Fault, met: str) -> Fault:

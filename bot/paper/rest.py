@@ -79,8 +79,7 @@ class Rest:
         row = RequestRow(id=0, ts=ts, method=method, path=path, status=0)
         call = Call(method, path, endpoint or "", headers, body, ts)
         reply = self._checked(call, row)
-        if reply.body and self._strike("zoneless", call) is not None:
-            row.fault = row.fault or "zoneless"
+        if reply.body and self._strike("zoneless", call, row) is not None:
             reply.body = spoiling.zoneless(reply.body)
         self._requests += 1
         row.id, row.status = self._requests, reply.status
@@ -110,9 +109,8 @@ class Rest:
             return Reply(status=405, headers={"Allow": wanted})
         if call.endpoint in MUTATIONS:
             row.body = call.body[:KEPT_BODY].decode("utf-8", "replace")
-        struck = self._strike("http", call)
+        struck = self._strike("http", call, row)
         if struck is not None:
-            row.fault = "http"
             return spoiling.unexecuted(struck)
         verdict, claims = self._tokens.check(bearer(call.headers), call.ts)
         needs_token = call.endpoint not in LOGINS and (
@@ -138,22 +136,21 @@ class Rest:
 
     def _bound(self, call: Call, body: Members, row: RequestRow) -> Answer | None:
         """The answer of an endpoint with a body; binding comes before business."""
-        run = self._bind(call, body)
+        run = self._bind(call, body, row)
         if self._state.options.strict_fields and body.unread():
             raise BadRequest({name: ["Unknown member."] for name in body.unread()})
-        struck = self._strike("refuse", call)
+        struck = self._strike("refuse", call, row)
         if struck is not None:
-            row.fault = "refuse"
             if struck.with_id and call.endpoint == "place":
                 return rejected(self._state, read_ask(body), struck, call.ts)
             name = LISTS.get(call.endpoint) or _SCALARS.get(call.endpoint)
             return refused(struck.code or 2, struck.text, **({name: None} if name else {}))
         return run()
 
-    def _bind(self, call: Call, body: Members) -> Query:
+    def _bind(self, call: Call, body: Members, row: RequestRow) -> Query:
         name, ts = call.endpoint, call.ts
         if name in self._queries:
-            lag = self._strike("lag", call) if name in LAGGING else None
+            lag = self._strike("lag", call, row) if name in LAGGING else None
             if lag is not None:
                 until = ts - lag.wait
                 return getattr(Reads(self._state.as_of(until)), name)(body)  # type: ignore[no-any-return]
@@ -172,7 +169,7 @@ class Rest:
             size = body.i32("size") if name == "partial" else None
             return lambda: self._changes.close(
                 owner, contract, size, ts, partial=name == "partial",
-                lie=self._strike("close.lie", call) is not None,
+                lie=self._strike("close.lie", call, row) is not None,
             )  # fmt: skip
         answer = self._logins.login_key(body, ts) if name == "login" else self._logins.login_app(body)
         return lambda: answer
@@ -188,27 +185,28 @@ class Rest:
         row.code, row.order = answer.code, answer.order
         if self._state.faults.armed:
             emptied = LISTS.get(call.endpoint)
-            if emptied is not None and self._strike("null", call) is not None:
-                row.fault = "null"
+            if emptied is not None and self._strike("null", call, row) is not None:
                 answer.payload[emptied] = None
             unsettled = None
             if call.endpoint in PENDING_CODES and answer.code == 0:
-                unsettled = self._strike("pending", call)
+                unsettled = self._strike("pending", call, row)
             if unsettled is not None:
-                row.fault, answer = "pending", spoiling.unsettled(unsettled, call.endpoint, answer)
+                answer = spoiling.unsettled(unsettled, call.endpoint, answer)
                 row.code = answer.code
             for kind in ("accept_then", "drop", "delay"):
-                struck = self._strike(kind, call)
+                struck = self._strike(kind, call, row)
                 if struck is not None:
-                    row.fault = kind
                     return spoiling.spoiled(struck, answer.reply())
         return answer.reply()
 
-    def _strike(self, kind: str, call: Call) -> Fault | None:
+    def _strike(self, kind: str, call: Call, row: RequestRow) -> Fault | None:
         faults = self._state.faults
         if not faults.armed:
             return None
-        return faults.strike(kind, call.endpoint, *spoiling.whose(call.body))
+        struck = faults.strike(kind, call.endpoint, *spoiling.whose(call.body))
+        if struck is not None:
+            row.fault = kind
+        return struck
 
     def _within_rate(self, call: Call, claims: Claims | None) -> bool:
         scope = self._state.options.rate_scope

@@ -46,7 +46,8 @@ class Scripts:
         text = (await request.read()).decode("utf-8", "replace")
         script, source = parse(text, request.query.get("name", "script"))
         if request.query.get("dry_run") == "1":
-            plan = resolve(script, self._venue.world(), source)
+            self._venue.verdict()
+            plan = resolve(script, self._venue.stage.world(), source)
         else:
             plan = self._venue.play(script, source).plan
         return _json({"name": script.name, "steps": len(script.steps), "plan": plan.rows()})
@@ -55,12 +56,12 @@ class Scripts:
         self._venue.verdict()
         plays = [
             {"name": play.plan.script.name, "seed": play.plan.script.seed, "steps": play.status()}
-            for play in self._venue.plays
+            for play in self._venue.stage.plays
         ]
         return _json(plays)
 
     async def _stop(self, _request: web.Request) -> web.Response:
-        self._venue.end_plays()
+        self._venue.stage.end()
         return web.Response(status=204)
 
 

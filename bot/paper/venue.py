@@ -7,7 +7,7 @@ does not depend on how often it is called.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date, time
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import msgspec
 
 from bot.calendar.sessions import GROUPS, SessionCalendar
 from bot.clock import Clock
+from bot.model.contract import Contract
 from bot.model.errors import BadField, UnknownSymbol
 from bot.model.times import SECOND
 from bot.paper import accounts, acts, holidays, market_feed, spoiling, user_feed
@@ -35,9 +36,9 @@ from bot.paper.reply import Reply
 from bot.paper.rest import Rest
 from bot.paper.roll import Roll
 from bot.paper.rows import PENDING, AccountRow, OrderRow, PositionRow, RequestRow, TradeRow
-from bot.paper.script.check import World, resolve
 from bot.paper.script.errors import Source
 from bot.paper.script.play import Handler, Play
+from bot.paper.script.stage import Stage
 from bot.paper.script.steps import Script
 from bot.paper.sessions import Sessions
 from bot.paper.state import State
@@ -70,6 +71,7 @@ class PaperVenue:
         market = self._market = RollingMarket(market)
         calendar = calendar or SessionCalendar.shipped()
         self.ledger, self.judge, self.strikes = Ledger(), Judge(), Strikes()
+        self.stage = Stage(self, clock)
         self.state = State(config, calendar, Catalogue(market, calendar), self.ledger)
         self.faults = self.state.faults
         self.tokens = Tokens(config.seed, config.options.token_life_s, self.ledger)
@@ -81,14 +83,13 @@ class PaperVenue:
             "market": HubCore("market", self.state, self.tokens, clock, self.judge, market_feed.METHODS),
         }
         for hub in self._hubs.values():
-            hub.noticed = lambda what, name=hub.name: self._noticed(name, what)  # type: ignore[misc]
+            hub.noticed = lambda what, name=hub.name: self.stage.connected(name, what)  # type: ignore[misc]
         self._user_feed = UserFeed(self.state, self._hubs["user"])
         self._market_feed = MarketFeed(self.state, self._hubs["market"], market, self._bars)
         self._roll = Roll(self.state, market, self._bars, self._matching, self._look)
         self._sessions = Sessions(self.state, self._matching, self._end_connections)
         self._events: deque[MarketEvent] = deque()
         self._advancing = self._shortened = False
-        self.plays: list[Play] = []
         self.stepwise = False
         self.ledger.readers += [self.judge.read, self.strikes.read]
         self.faults.told = lambda fault: self.ledger.write(self.state.now, "fault", fault)
@@ -109,10 +110,8 @@ class PaperVenue:
         """Answer one REST request at the clock's venue time."""
         now = self._clock.now()
         self.advance(now)
-        if self.plays:
-            endpoint = self._rest.endpoint_of(path)
-            for play in tuple(self.plays):
-                play.requested(endpoint, spoiling.whose(body)[0])
+        if self.stage.plays:
+            self.stage.requested(self._rest.endpoint_of(path), spoiling.whose(body)[0])
             self.advance(now)
         reply = self._rest.serve(method, path, headers, body, self.state.now)
         self.advance(now)
@@ -176,38 +175,24 @@ class PaperVenue:
         self.advance(now)
         return fault
 
-    def world(self, start: int | None = None, machine: Collection[str] = ()) -> World:
-        """What a script for this venue is checked against; its spans count from `start`, by default from now."""
-        self.advance(self._clock.now())
-        now = self.state.now
-        return World(
-            start=now if start is None else start, now=now if start is None else start, rate=self._clock.rate,
-            contracts=self._market.contracts, accounts=tuple(self.state.accounts), calendar=self.state.calendar,
-            machine=machine,
-        )  # fmt: skip
+    @property
+    def contracts(self) -> Mapping[str, Contract]:
+        """All that have prices, by id."""
+        return self._market.contracts
 
     def play(
         self, script: Script, source: Source | None = None, *, start: int | None = None,
         machine: Mapping[str, Handler] | None = None,
     ) -> Play:  # fmt: skip
-        """Check a script wholly, then run it. `machine` has a handler for each machine verb that can be done.
+        """Check a script wholly, then run it; its spans count from `start` (venue ns), by default from now.
 
-        Raises ScriptError; then nothing of it runs.
+        `machine` has a handler for each machine verb that can be done. Raises ScriptError; then nothing of
+        it runs.
         """
-        machine = machine or {}
-        plan = resolve(script, self.world(start, machine), source)
-        play = Play(self, plan, machine)
-        self.plays.append(play)
-        self.ledger.write(self.state.now, "script", script.data())
-        play.begin()
+        self.advance(self._clock.now())
+        play = self.stage.play(script, source, start, machine or {})
         self.advance(self._clock.now())
         return play
-
-    def end_plays(self) -> None:
-        """Stop all scripts; what they armed stays armed."""
-        for play in self.plays:
-            play.stop()
-        self.plays.clear()
 
     def push(self, contract_id: str, target: int, seconds: float) -> None:
         """Let the price walk to `target` ticks within venue seconds. Raises UnknownSymbol."""
@@ -424,10 +409,6 @@ class PaperVenue:
 
     def _is_open(self, event: MarketEvent) -> bool:
         return self.state.calendar.is_open(event.ts, self._market.contracts[event.contract_id].group)
-
-    def _noticed(self, hub: str, what: str) -> None:
-        for play in tuple(self.plays):
-            play.hub(hub, what)
 
     def _end_connections(self) -> None:
         for hub in self._hubs.values():

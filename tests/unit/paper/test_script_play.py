@@ -210,10 +210,10 @@ def test_machine_steps_go_to_the_harness() -> None:
 def test_a_script_can_be_stopped() -> None:
     bench, _ = played([{"every": "1s", "do": "hub.logout"}])
     bench.pass_(2_500)
-    bench.venue.end_plays()
+    bench.venue.stage.end()
     bench.pass_(5_000)
     assert times(bench) == [0, 1_000, 2_000]
-    assert bench.venue.plays == []
+    assert bench.venue.stage.plays == []
 
 
 def test_a_failing_handler_is_not_swallowed() -> None:
@@ -271,3 +271,19 @@ def test_one_language_for_faults_and_steps() -> None:
         bench.venue.inject({"fault": "slip", "ticks": 0})
     with pytest.raises(ScriptError, match=r"step 1: ticks: expected a whole number from 1 to 10000"):
         script_of([{"do": "slip", "ticks": 0}])
+
+
+def test_after_a_restart_what_is_over_is_not_repeated() -> None:
+    steps = [
+        {"at": "1s", "do": "hub.logout"},
+        {"at": "2s", "every": "2s", "times": 5, "do": "hub.unknown"},
+        {"at": "30s", "do": "depth.reset"},
+    ]
+    bench, _ = played(steps)
+    bench.pass_(5_000)
+    again = Bench(profile="fast", past=list(bench.venue.ledger.lines), login=False, market=bench.market)
+    again.clock._elapsed = bench.clock._elapsed
+    again.venue.play(script_of(steps), start=START)
+    again.pass_(60_000)
+    assert times(again) == [1_000, 2_000, 4_000, 6_000, 8_000, 10_000, 30_000]
+    assert again.venue.verdict()["struck"] == {"depth.reset": 1, "hub.logout": 1, "hub.unknown": 5}

@@ -19,7 +19,7 @@ from tests.unit.paper.scripted import MNQ, START, Bench
 
 def plan(text: str, *machine: str) -> Plan:
     script, source = parse(text, "f.yaml")
-    return resolve(script, Bench().venue.world(machine=machine), source)
+    return resolve(script, Bench().venue.stage.world(machine=machine), source)
 
 
 def test_a_script_as_text_as_data_and_back() -> None:
@@ -50,7 +50,7 @@ steps:
 def test_steps_are_left_out_one_by_one() -> None:
     script = Script(seed=3, steps=tuple(Step(do="hub.logout", at=n, chance=0.5) for n in range(5)))
     assert [step.at for step in script.without(1, 3).steps] == [0, 2, 4]
-    world = Bench().venue.world()
+    world = Bench().venue.stage.world()
     whole = resolve(script, world)
     for left in range(5):
         part = resolve(script.without(left), world)
@@ -166,7 +166,7 @@ def test_what_this_venue_cannot_do_is_refused_before_anything_runs(step: str, me
     with pytest.raises(ScriptError) as caught:
         bench.venue.play(*parse(script, source))
     assert str(caught.value) == message or (message.endswith(", ") and str(caught.value).startswith(message))
-    assert (bench.venue.ledger.count, bench.venue.plays) == (before, [])
+    assert (bench.venue.ledger.count, bench.venue.stage.plays) == (before, [])
 
 
 def test_data_without_a_file_names_the_step() -> None:
@@ -208,7 +208,7 @@ def test_the_plan_as_a_table() -> None:
 
 
 def test_the_world_of_a_script_is_that_of_its_venue() -> None:
-    world = Bench().venue.world()
+    world = Bench().venue.stage.world()
     assert isinstance(world, World)
     assert (world.start, sorted(world.contracts), world.accounts) == (
         START,
