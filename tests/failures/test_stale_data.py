@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -37,6 +38,12 @@ def play(folder: Path, script: Script, bench: Bench | None = None, **settings: A
             await script(bench, app)
         finally:
             await app.stop()
+        verdict = bench.venue.verdict()
+        assert verdict["violations"] == []
+        assert verdict["unprotected_longest_s"] <= 5.0
+        await bench.clock.sleep(1.0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert [task.get_name() for task in left] == []
 
     (bench or Bench()).play(main)
 

@@ -185,7 +185,7 @@ async def test_f100_nothing_of_an_old_generation_gets_through(venue: Venue) -> N
     assert max(seen) >= 7
 
 
-async def test_an_overflow_is_told_and_heals(venue: Venue) -> None:
+async def test_f094_an_overflow_is_told_and_heals(venue: Venue) -> None:
     listener = venue.hub("market", bound=12)
     listener.connection.set_topics([(method, [contract_id(venue)]) for method in MARKET_TOPICS])
     await listener.connection.start()
