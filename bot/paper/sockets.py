@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.model.times import SECOND
 from bot.paper.hub import HubCore, HubRefused
 from bot.paper.hub_session import HubSession
-from bot.paper.reply import Reply
+from bot.paper.reply import Reply, problem
 from bot.paper.rest import bearer
 from bot.paper.venue import PaperVenue
 
@@ -52,7 +52,10 @@ class Sockets:
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return web.Response(status=204, headers=_cors(request))
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return await self._give(request, problem(413, "Payload Too Large"))
         reply = self._venue.handle(request.method, request.path, request.headers, body)
         self.woken()
         return await self._give(request, reply)
