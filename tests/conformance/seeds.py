@@ -67,6 +67,13 @@ TEXT: list[tuple[str, str, str, str]] = [
     ("time order", "/api/Order/search", r'("updateTimestamp":"20)25', r"\g<1>24"),
     ("balance", "server", r'("target":"GatewayUserTrade".*?"fees":)[\d.]+', r"\g<1>7"),
     ("subscription", "client", r'"SubscribeTrades","arguments":\[1001\]', '"SubscribeTrades","arguments":[1002]'),
+    ("position", "server", r'("target":"GatewayUserPosition","arguments":\[\{"action":2.*?"type":)0', r"\g<1>1"),
+    ("position", "/api/Position/searchOpen", r'"type":1', '"type":0'),
+    ("trade", "server", r'"voided":false', '"voided":true'),
+    ("quote", "server", r'("target":"GatewayQuote".*?"bestBid":)[\d.]+(,"bestAsk")', r"\g<1>99999\2"),
+    ("print", "server", r'("target":"GatewayTrade".*?"type":)[01]', r"\g<1>2"),
+    ("depth", "server", r'("target":"GatewayDepth".*?"type":6.*?"type":)\d+', r"\g<1>12"),
+    ("row count", "/api/Contract/search", r'"contracts":\[(\{.*?\})', '"contracts":[' + ",".join([r"\1"] * 21)),
     ("close", "server", r'("type":7.*?"allowReconnect":)true', r'\1"yes"'),
 ]  # fmt: skip
 
@@ -147,6 +154,20 @@ def silent(rows: Rows) -> None:
             row["at"] += 25 * SECOND
 
 
+def much_later(rows: Rows) -> None:
+    """A minute passes before the end of a connection."""
+    for row in rows:
+        if row["kind"] == "end":
+            row["at"] += 60 * SECOND
+
+
+def unreadable(rows: Rows) -> None:
+    """Bytes that the tap could not read."""
+    rows.append(
+        {"at": rows[-1]["at"], "connection": 1, "kind": "unreadable", "by": "server", "why": "no status"}
+    )
+
+
 def lost_completion(rows: Rows) -> None:
     """An invocation that is never completed."""
     rows.remove(next(row for row in frames(rows, "server", "text") if row["data"].startswith('{"type":3')))
@@ -191,6 +212,9 @@ STRUCTURE: list[tuple[str, Callable[[Rows], None]]] = [
     ("mask", masked),
     ("event order", position_after_account),
     ("keep-alive", silent),
+    ("silent client", much_later),
+    ("bytes", unreadable),
+    ("transcript", list.clear),
     ("completion", lost_completion),
     ("handshake", early_handshake),
     ("close", after_close),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from bot.model.times import parse_ts
 from bot.paper.config import PaperConfig
 from bot.paper.server import PaperGateway
 from tests.conformance import seeds
-from tests.conformance.conftest import ACCOUNT, CONTRACT
+from tests.conformance.conftest import ACCOUNT, CONTRACT, HERE
 from tests.conformance.recording import END
 from tests.conformance.transcript import check
+
+RULE = re.compile(r'yield (?:from )?[\s(]*"([a-z -]+)",')
+"""The name of a rule where a checker yields it."""
 
 ORIGIN = "http://127.0.0.1:5000"
 USER = [
@@ -161,3 +165,10 @@ def test_an_excuse_that_was_not_needed_is_a_complaint(rows: seeds.Rows, tmp_path
     assert check(path, provoked={"body"}) == ["body: was provoked, yet never broken"]
     judged(seeds.sown(rows, "/api/Position/searchOpen", r"^.*$", ""), path)
     assert check(path, provoked={"body"}) == []
+
+
+def test_every_rule_has_an_error_that_it_finds() -> None:
+    sources = [HERE / f"{name}.py" for name in ("transcript", "rest_rules", "link_rules", "event_rules")]
+    rules = {rule for path in sources for rule in RULE.findall(path.read_text())}
+    assert len(rules) > 30
+    assert rules - {seed[0] for seed in [*seeds.TEXT, *seeds.STRUCTURE]} == set()
