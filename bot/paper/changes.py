@@ -122,7 +122,7 @@ class Changes:
         lots = size if size is not None else abs(held.net)
         signed = -lots if held.net > 0 else lots
         closed = not state.tradable(contract, ts) or state.interruptions.holds(contract_id, ts)
-        if closed or not self._matching.meets_a_price(contract_id, signed):
+        if closed or not self._matching.liquidity.offered(contract_id, signed):
             self._record_rejected(held, size, ts, "partial" if partial else "close")
             return refused(CLOSE_REJECTED + shift)
         if lie:

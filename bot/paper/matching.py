@@ -12,6 +12,7 @@ import msgspec
 
 from bot.paper.brackets import Brackets
 from bot.paper.limits import Limits
+from bot.paper.liquidity import Liquidity
 from bot.paper.market.feed import Print, QuoteTick
 from bot.paper.netting import settle
 from bot.paper.rows import (
@@ -41,6 +42,7 @@ class Matching:
         self._waiting: dict[int, OrderRow] = {}
         self.brackets = Brackets(state, self.open, self.cancel)
         self.limits = Limits(state, self.shut)
+        self.liquidity = Liquidity(state)
 
     def accept(self, row: OrderRow, ts: int, *, bracketed: bool = False) -> None:
         """Send a new order (status 6, already saved) on its way."""
@@ -53,20 +55,22 @@ class Matching:
     def work(self, order_id: int, ts: int) -> None:
         """The engine's answer to a pending order: a market order fills, others rest or fill."""
         row = self._state.orders[order_id]
+        self._waiting.pop(order_id, None)
         if row.status != PENDING:
             return
         if row.origin == "api" and self._state.faults.strike("reject", "any", row.account, row.contract):
             self.cancel(row, ts, REJECTED)
             return
         if row.type == MARKET:
-            if not self._state.interruptions.holds(row.contract, ts) and self.can_take(row):
-                self._waiting.pop(order_id, None)
-                self._sweep(row, self._touch(row), ts)
+            if not self._state.interruptions.holds(row.contract, ts) and self.liquidity.can_take(row):
+                self._sweep(row, self.liquidity.price(row), ts)
             elif row.origin in ("cut", "limit"):
                 self._waiting[order_id] = row
             else:
                 self.cancel(row, ts)
-        elif self._state.interruptions.pause(row.contract, ts) is not None and self.is_aggressive(row):
+        elif self._state.interruptions.pause(row.contract, ts) is not None and self.liquidity.is_aggressive(
+            row
+        ):
             self.cancel(row, ts)
         else:
             self.open(row, ts)
@@ -84,9 +88,9 @@ class Matching:
         touch = self._state.touch.get(row.contract)
         last = self._state.last.get(row.contract)
         if row.is_limit and touch is not None:
-            here = self._touch(row)
+            here = self.liquidity.price(row)
             if row.limit is not None and (here - row.limit) * row.sign <= 0:
-                self.fill(row, here, ts, self._shown(row))
+                self.fill(row, here, ts, self.liquidity.shown(row))
         elif row.is_stop and last is not None and row.stop is not None and (last - row.stop) * row.sign >= 0:
             self._trigger(row, ts)
 
@@ -106,7 +110,7 @@ class Matching:
                 continue
             here = quote.ask if row.side == BUY else quote.bid
             if (row.limit - here) * row.sign >= margin:
-                self.fill(row, row.limit, quote.ts, self._shown(row))
+                self.fill(row, row.limit, quote.ts, self.liquidity.shown(row))
             elif self._state.options.join_repeg:
                 self._repeg(row, quote)
 
@@ -135,23 +139,6 @@ class Matching:
         for row in tuple(self._state.working.get(contract_id, {}).values()):
             if row.status == OPEN:
                 self.meet(row, ts)
-
-    def is_aggressive(self, row: OrderRow) -> bool:
-        """Whether an order would take liquidity at once."""
-        if row.type == MARKET:
-            return True
-        return row.is_limit and row.limit is not None and (self._touch(row) - row.limit) * row.sign <= 0
-
-    def can_take(self, row: OrderRow) -> bool:
-        """Whether the other side of the touch is there and lies within the contract's band."""
-        return self.meets_a_price(row.contract, row.sign)
-
-    def meets_a_price(self, contract_id: str, lots: int) -> bool:
-        """As `can_take`, for signed lots."""
-        quote = self._state.touch.get(contract_id)
-        if quote is None:
-            return False
-        return self._state.interruptions.inside(contract_id, quote.ask if lots > 0 else quote.bid)
 
     def fill(self, row: OrderRow, price: int, ts: int, lots: int | None = None) -> None:
         """Fill an order at `price` ticks, whole or `lots` of it: half-turn, position, balance, family."""
@@ -264,10 +251,6 @@ class Matching:
             if wanted(row):
                 self.cancel(row, ts)
 
-    def _touch(self, row: OrderRow) -> int:
-        quote = self._state.touch[row.contract]
-        return quote.ask if row.side == BUY else quote.bid
-
     def _work_waiting(self, contract_id: str, ts: int) -> None:
         for row in tuple(self._waiting.values()):
             if row.contract == contract_id:
@@ -278,8 +261,8 @@ class Matching:
             row.triggered = True
             self.open(row, ts)
             return
-        if self.can_take(row):
-            self._sweep(row, self._touch(row) + row.sign * self._state.options.stop_slip_ticks, ts)
+        if self.liquidity.can_take(row):
+            self._sweep(row, self.liquidity.price(row) + row.sign * self._state.options.stop_slip_ticks, ts)
 
     def _sweep(self, row: OrderRow, price: int, ts: int) -> None:
         """Take liquidity at `price`, and with `partial_fills` what it lacks one tick farther."""
@@ -287,16 +270,9 @@ class Matching:
         slip = self._state.faults.strike("slip", "any", row.account, row.contract)
         if slip is not None:
             price += row.sign * (slip.ticks or 0)
-        self.fill(row, within(row.contract, price), ts, self._shown(row))
+        self.fill(row, within(row.contract, price), ts, self.liquidity.shown(row))
         if row.left:
             self.fill(row, within(row.contract, price + row.sign), ts)
-
-    def _shown(self, row: OrderRow) -> int | None:
-        """The lots at the opposite touch under `partial_fills`, else no bound."""
-        if not self._state.options.partial_fills:
-            return None
-        quote = self._state.touch[row.contract]
-        return max(1, quote.ask_size if row.side == BUY else quote.bid_size)
 
     def _follow(self, row: OrderRow, trade: Print) -> None:
         if row.stop is None or row.trail is None:

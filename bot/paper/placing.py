@@ -202,9 +202,9 @@ class Placing:
         """What a pause or a price band holds against an order; its price is set."""
         interruptions, text = self._state.interruptions, self._state.options.closed_text
         pause = interruptions.pause(row.contract, ts)
-        if pause is not None and pause.how == "refuse" and self._matching.is_aggressive(row):
+        if pause is not None and pause.how == "refuse" and self._matching.liquidity.is_aggressive(row):
             return Refusal(text, engine=True)
-        if row.type == MARKET and not self._matching.can_take(row):
+        if row.type == MARKET and not self._matching.liquidity.can_take(row):
             return Refusal(text, engine=True)
         if row.limit is not None and not interruptions.inside(row.contract, row.limit):
             return Refusal("Invalid limit price", engine=True)
