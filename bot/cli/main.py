@@ -149,6 +149,9 @@ def paper_command(
     tape_lead: Annotated[
         int, typer.Option("--tape-lead", help="Seconds at the tape's begin that become history.")
     ] = 0,
+    profile: Annotated[
+        str, typer.Option(help="realistic or fast: the venue's delays, or none.")
+    ] = "realistic",
     username: Annotated[str, typer.Option()] = "paper",
     state: Annotated[Path | None, typer.Option(help="State folder; default: in the bot's.")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="HTTPS and WSS, with a certificate of its own.")] = False,
@@ -188,7 +191,8 @@ def paper_command(
         printer,
         paper.serve(
             port=port, control_port=control_port, start=start, rate=rate, seed=seed, density=density, roots=roots,
-            scenario=scenario, tapes=tape or (), tape_lead_s=tape_lead, username=username, api_key=key, folder=folder,
+            scenario=scenario, tapes=tape or (), tape_lead_s=tape_lead, profile=profile,
+            username=username, api_key=key, folder=folder,
             transcript=transcript, tls=tls_fault or ("good" if tls else None),
             options=settings.paper.options, given=option or (),
             script=check_script or script, dry_run=dry_run or check_script is not None,

@@ -25,7 +25,7 @@ DEFAULT_START = "2025-11-04T09:28:00"
 
 async def serve(
     *, port: int, control_port: int, start: str, rate: float, seed: int, density: str, roots: str, scenario: str,
-    tapes: Sequence[str], tape_lead_s: int, username: str, api_key: str, folder: Path,
+    tapes: Sequence[str], tape_lead_s: int, profile: str, username: str, api_key: str, folder: Path,
     transcript: Path | None = None, tls: str | None = None, options: Mapping[str, Any],
     given: Sequence[str] = (), script: Path | None = None, dry_run: bool = False,
 ) -> int:  # fmt: skip
@@ -49,7 +49,7 @@ async def serve(
         instrument(root)
     plain = {
         "start_ns": start_of(start), "rate": rate, "seed": seed, "density": density, "roots": symbols,
-        "scenario": scenario, "tapes": tapes, "tape_lead_s": tape_lead_s, "username": username, "api_key": api_key,
+        "scenario": scenario, "tapes": tapes, "tape_lead_s": tape_lead_s, "profile": profile, "username": username, "api_key": api_key,
         "state_dir": str(folder), "port": port, "control_port": control_port, "tls": tls,
     }  # fmt: skip
     try:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from bot.model.contract import Contract
 from bot.model.quantities import divide_round
 from bot.model.times import MINUTE
-from bot.paper import records, wire
+from bot.paper import wire
 from bot.paper.bars import Bars
 from bot.paper.hub import HubCore
-from bot.paper.market.feed import DepthLevel, Market, MarketEvent, Print, QuoteTick
+from bot.paper.market.feed import RESET, Market, MarketEvent, Print, QuoteTick
+from bot.paper.market_text import ContractText
 from bot.paper.state import State
 
 METHODS: dict[str, tuple[str, type | None]] = {
@@ -19,7 +18,7 @@ METHODS: dict[str, tuple[str, type | None]] = {
     "contracttrades": ("print", str),
     "contractmarketdepth": ("depth", str),
 }
-RESET = 6
+_NOTHING = (None, None, 0, 0)
 _DAYS_BACK = 5 * 24 * 60 * MINUTE
 
 
@@ -48,10 +47,12 @@ class MarketFeed:
     def __init__(self, state: State, hub: HubCore, market: Market, bars: Bars) -> None:
         self._state, self._hub, self._market, self._bars = state, hub, market, bars
         self._days: dict[str, Day] = {}
-        self._sent: dict[str, tuple[int, int]] = {}
+        self._sent: dict[str, tuple[int | None, int | None, int, int]] = {}
         self._news: dict[str, bool] = {}
         self._batch: list[Any] = []
         self._key: tuple[type, str, int] | None = None
+        self._texts: dict[str, ContractText] = {}
+        self._instant, self._instant_text = -1, ""
         hub.snapshot = self._snapshot
         hub.known = market.contracts.__contains__
 
@@ -76,78 +77,88 @@ class MarketFeed:
         if not self._batch:
             return
         batch, self._batch, self._key = self._batch, [], None
-        first = batch[0]
-        if self._state.faults.active("quote.stop", first.contract_id) is not None:
+        first, faults = batch[0], self._state.faults
+        contract_id = first.contract_id
+        if faults.armed and faults.active("quote.stop", contract_id) is not None:
             return
         if isinstance(first, QuoteTick):
             self._quote(batch[-1])
         elif isinstance(first, Print):
-            if self._hub.wanted("print", first.contract_id):
-                self._send("print", "GatewayTrade", first.contract_id, self._prints(batch))
-        elif self._hub.wanted("depth", first.contract_id):
-            self._send("depth", "GatewayDepth", first.contract_id, self._levels(batch))
+            if self._hub.wanted("print", contract_id):
+                record = self._text(contract_id).trades(batch, self._time(first.ts))
+                self._hub.publish("print", contract_id, "GatewayTrade", record)
+        elif self._hub.wanted("depth", contract_id):
+            record = self._text(contract_id).depth(batch, self._time(first.ts))
+            self._hub.publish("depth", contract_id, "GatewayDepth", record)
 
     def reset_depth(self) -> None:
         """Begin the books of all subscribers anew: a Reset, then every level."""
         for contract_id in self._market.contracts:
             if self._hub.wanted("depth", contract_id):
-                levels = self._book(contract_id)
-                self._send("depth", "GatewayDepth", contract_id, levels)
+                self._hub.publish("depth", contract_id, "GatewayDepth", self._book(contract_id))
 
-    def _book(self, contract_id: str) -> list[dict[str, Any]]:
-        reset = {
-            "timestamp": wire.hub_time(self._state.now), "type": RESET,
-            "price": 0, "volume": 0, "currentVolume": 0,
-        }  # fmt: skip
-        confine = self._state.interruptions.confine
+    def _book(self, contract_id: str) -> bytes:
+        confine, text = self._state.interruptions.confine, self._text(contract_id)
         book = [level for level in self._market.depth(contract_id) if confine(level) is not None]
-        return [reset, *(self._levels(book) if book else [])]
-
-    def _send(self, topic: str, target: str, contract_id: str, data: Any) -> None:
-        self._hub.publish(topic, contract_id, target, records.event(target, [contract_id, data]))
+        reset = text.level(RESET, "0", 0, wire.hub_time(self._state.now))
+        return text.book(reset, book, self._time(book[0].ts) if book else "")
 
     def _quote(self, quote: QuoteTick) -> None:
+        """What changed of the touch, or its prices anew where only sizes did; figures after a print."""
         cid = quote.contract_id
         if not self._hub.wanted("quote", cid):
             self._sent.pop(cid, None)
             return
-        bid, ask = self._sent.get(cid, (None, None))
+        faults, text = self._state.faults, self._text(cid)
+        bid, ask, bid_size, ask_size = self._sent.get(cid, _NOTHING)
         news = self._news.pop(cid, False)
-        if (bid, ask) == (quote.bid, quote.ask) and not news:
+        again = bid == quote.bid and ask == quote.ask and not news
+        if again and bid_size == quote.bid_size and ask_size == quote.ask_size:
             return
-        self._sent[cid] = (quote.bid, quote.ask)
-        contract = self._market.contracts[cid]
-        data: dict[str, Any] = {"symbol": contract.symbol_id}
-        if news and self._state.faults.active("quote.sparse", cid) is None:
-            data.update(self._figures(contract))
-        if quote.bid != bid:
-            data["bestBid"] = wire.price(quote.bid, contract.tick)
-        if quote.ask != ask:
-            data["bestAsk"] = wire.price(quote.ask, contract.tick)
-        if self._state.faults.active("quote.zero", cid) is not None:
-            data.update(bestBid=0, bestAsk=None, lastPrice=0)
-        self._send("quote", "GatewayQuote", cid, self._stamped(data, cid, quote.ts))
+        self._sent[cid] = (quote.bid, quote.ask, quote.bid_size, quote.ask_size)
+        members: dict[str, str] = {}
+        if news and not (faults.armed and faults.active("quote.sparse", cid) is not None):
+            members = self._figures(cid, text)
+        if again or quote.bid != bid:
+            members["bestBid"] = text.price(quote.bid)
+        if again or quote.ask != ask:
+            members["bestAsk"] = text.price(quote.ask)
+        if faults.armed and faults.active("quote.zero", cid) is not None:
+            members.update(bestBid="0", bestAsk="null", lastPrice="0")
+        self._hub.publish("quote", cid, "GatewayQuote", self._stamped(text, members, quote.ts))
 
-    def _stamped(self, data: dict[str, Any], contract_id: str, ts: int) -> dict[str, Any]:
-        data["lastUpdated"] = wire.hub_time(ts - self._state.latency.quote_lag)
-        data["timestamp"] = wire.hub_time(ts)
-        data["contract"] = contract_id
-        return data
+    def _stamped(self, text: ContractText, members: dict[str, str], ts: int) -> bytes:
+        lag = self._state.latency.quote_lag
+        stamp = self._time(ts)
+        return text.quote(members, wire.hub_time(ts - lag) if lag else stamp, stamp)
 
-    def _figures(self, contract: Contract) -> dict[str, Any]:
-        day, last = self._day(contract.id), self._state.last.get(contract.id)
+    def _time(self, ts: int) -> str:
+        """The hub's text of a time; events of one instant share it."""
+        if ts != self._instant:
+            self._instant, self._instant_text = ts, wire.hub_time(ts)
+        return self._instant_text
+
+    def _text(self, contract_id: str) -> ContractText:
+        text = self._texts.get(contract_id)
+        if text is None:
+            text = self._texts[contract_id] = ContractText(self._market.contracts[contract_id])
+        return text
+
+    def _figures(self, contract_id: str, text: ContractText) -> dict[str, str]:
+        day, last = self._day(contract_id), self._state.last.get(contract_id)
         if last is None:
             return {}
-        data: dict[str, Any] = {"lastPrice": wire.price(last, contract.tick)}
+        price = text.price
+        members = {"lastPrice": price(last)}
         if day.close:
             change = last - day.close
-            data["change"] = wire.price(change, contract.tick)
-            data["changePercent"] = wire.number(divide_round(change * 10_000, abs(day.close)), 2)
-        data["open"] = wire.price(day.open, contract.tick)
-        data["high"] = wire.price(day.high, contract.tick)
-        data["low"] = wire.price(day.low, contract.tick)
-        data["volume"] = day.volume
-        return {name: value for name, value in data.items() if value is not None}
+            members["change"] = price(change)
+            members["changePercent"] = wire.number_text(divide_round(change * 10_000, abs(day.close)), 2)
+        for name, value in (("open", day.open), ("high", day.high), ("low", day.low)):
+            if value is not None:
+                members[name] = price(value)
+        members["volume"] = str(day.volume)
+        return members
 
     def _day(self, contract_id: str) -> Day:
         day = self._days.get(contract_id)
@@ -163,45 +174,16 @@ class MarketFeed:
             self._days[contract_id] = day
         return day
 
-    def _prints(self, batch: Sequence[Print]) -> list[dict[str, Any]]:
-        contract = self._market.contracts[batch[0].contract_id]
-        return [
-            {
-                "symbolId": contract.symbol_id,
-                "price": wire.price(event.price, contract.tick),
-                "timestamp": wire.hub_time(event.ts),
-                "type": event.aggressor,
-                "volume": event.size,
-                "contractId": event.contract_id,
-            }
-            for event in batch
-        ]
-
-    def _levels(self, batch: Sequence[DepthLevel]) -> list[dict[str, Any]]:
-        tick = self._market.contracts[batch[0].contract_id].tick
-        return [
-            {
-                "timestamp": wire.hub_time(event.ts),
-                "type": event.kind,
-                "price": wire.price(event.price, tick),
-                "volume": event.volume,
-                "currentVolume": 0,
-            }
-            for event in batch
-        ]
-
     def _snapshot(self, topic: str, contract_id: Any) -> list[bytes]:
         if self._state.options.market_snapshot == "none":
             return []
-        contract = self._market.contracts[contract_id]
         if topic == "depth":
-            return [records.event("GatewayDepth", [contract_id, self._book(contract_id)])]
+            return [self._book(contract_id)]
         touch = self._state.touch.get(contract_id)
         if topic != "quote" or touch is None:
             return []
-        data: dict[str, Any] = {"symbol": contract.symbol_id, **self._figures(contract)}
-        data["bestBid"] = wire.price(touch.bid, contract.tick)
-        data["bestAsk"] = wire.price(touch.ask, contract.tick)
-        self._sent[contract_id] = (touch.bid, touch.ask)
-        stamped = self._stamped(data, contract_id, touch.ts)
-        return [records.event("GatewayQuote", [contract_id, stamped])]
+        text = self._text(contract_id)
+        members = self._figures(contract_id, text)
+        members["bestBid"], members["bestAsk"] = text.price(touch.bid), text.price(touch.ask)
+        self._sent[contract_id] = (touch.bid, touch.ask, touch.bid_size, touch.ask_size)
+        return [self._stamped(text, members, touch.ts)]

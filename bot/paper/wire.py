@@ -20,16 +20,19 @@ def to_json(value: object) -> bytes:
 
 def number(scaled: int, places: int) -> msgspec.Raw:
     """`scaled / 10**places` in the shortest form, with an exponent below 0.0001 (gateway.md 3.2)."""
-    return msgspec.Raw(_decimal(scaled, places).encode())
+    return msgspec.Raw(number_text(scaled, places).encode())
 
 
 @lru_cache(maxsize=65_536)
 def price(ticks: int | None, tick: TickSize) -> msgspec.Raw | None:
     """A price of the grid."""
-    if ticks is None:
-        return None
+    return None if ticks is None else msgspec.Raw(price_text(ticks, tick).encode())
+
+
+def price_text(ticks: int, tick: TickSize) -> str:
+    """A price of the grid as JSON text."""
     places = _places(tick)
-    return number(ticks * tick.num * 10**places // tick.den, places)
+    return number_text(ticks * tick.num * 10**places // tick.den, places)
 
 
 def average(numerator: int, denominator: int, tick: TickSize) -> msgspec.Raw:
@@ -75,7 +78,8 @@ def _places(tick: TickSize) -> int:
     return tick.decimals
 
 
-def _decimal(scaled: int, places: int) -> str:
+def number_text(scaled: int, places: int) -> str:
+    """As `number`, as text."""
     sign = "-" if scaled < 0 else ""
     scaled = abs(scaled)
     if scaled > 0 and scaled * 10_000 < 10**places:

@@ -60,6 +60,16 @@ class Ladder:
         side[price] = left = left if left > 0 else self._draw()
         emit(kind, price, left)
 
+    def resize(self, emit: Emit) -> None:
+        """Give one side of the touch another size."""
+        if self._rng.random() < 0.5:
+            kind, side, price = BID_LEVEL, self.bids, self.bid
+        else:
+            kind, side, price = ASK_LEVEL, self.asks, self.ask
+        size = self._draw()
+        side[price] = size = size if size != side[price] else size + 1
+        emit(kind, price, size)
+
     def stir(self, emit: Emit) -> None:
         """One change behind the touch: fill a hole, drop a far level, or change a size."""
         draw = self._rng.random

@@ -63,6 +63,7 @@ class Walk:
         self._regime_left = 0
         self._burst_end = 0
         self._owed = 0.0
+        self._told = (0, 0, 0, 0)
         self._gapped = False
         self._step = 0.0
         self._legs: deque[Leg] = deque()
@@ -119,7 +120,12 @@ class Walk:
         book = self._ladder
         while self._owed >= 1.0:
             book.stir(self._emit)
-        out.append(self.top())
+        if self._owed > -12.0 and self._told == (
+            book.bid, book.bids[book.bid], book.ask, book.asks[book.ask],
+        ):  # fmt: skip
+            book.resize(self._emit)
+        self._told = (book.bid, book.bids[book.bid], book.ask, book.asks[book.ask])
+        out.append(QuoteTick(self._id, ts, *self._told))  # type: ignore[arg-type]
         self.due = ts + int((0.4 + 1.2 * draw()) * SECOND / self._density.quotes)
         if self.due >= self._close:
             self._reopen()

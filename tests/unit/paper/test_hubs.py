@@ -170,7 +170,15 @@ def test_quotes_are_full_once_and_partial_afterwards() -> None:
     assert data == [{
         "symbol": "F.US.MNQ", "bestAsk": 20000.5, "lastUpdated": "2025-10-01T14:29:59.911+00:00",
         "timestamp": "2025-10-01T14:30:00.001+00:00", "contract": MNQ,
+    }, {
+        "symbol": "F.US.MNQ", "bestBid": 20000, "bestAsk": 20000.5,
+        "lastUpdated": "2025-10-01T14:29:59.911+00:00", "timestamp": "2025-10-01T14:30:00.001+00:00",
+        "contract": MNQ,
     }]  # fmt: skip
+    market.clear()
+    bench.market.add(QuoteTick(MNQ, at + 2, 80_000, 1, 80_002, 4))
+    bench.pass_(2)
+    assert market.events() == []
 
 
 def test_depth_begins_with_a_reset_and_trades_come_in_arrays() -> None:
