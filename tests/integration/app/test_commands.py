@@ -251,7 +251,9 @@ def test_a_port_in_use_is_named(own_gateway: Gateway, tmp_path: Path) -> None:
 def test_a_corrupt_tape_is_refused_with_its_line(tmp_path: Path) -> None:
     tape = tmp_path / "tape.csv"
     tape.write_text("ts_event_ns,kind,price,size,aggressor,bid,bid_size,ask,ask_size\n1,trade,abc,1,B,,,,\n")
-    alone = Bot(tmp_path / "alone", Gateway(tmp_path / "none", "nobody"))
+    nowhere = Gateway(tmp_path / "none", "nobody")
+    nowhere.url = "http://127.0.0.1:1"
+    alone = Bot(tmp_path / "alone", nowhere)
     done = alone.raw("paper", "--tape", str(tape), "--state", str(tmp_path / "paper"), "--roots", "ES")
     assert done.returncode == 3, (done.returncode, done.stderr)
     assert "tape.csv" in done.stderr
