@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -76,8 +75,10 @@ class Inbox:
         self._overflown()
 
     def _call(self, work: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to tell
+        try:
             self._loop.call_soon_threadsafe(work)
+        except RuntimeError:  # the loop has closed: nobody is left to tell
+            return
 
 
 def _nothing() -> None:

@@ -48,6 +48,7 @@ from bot.trading.intent_log import IntentLog
 from bot.trading.lease import AccountLock
 from bot.trading.record_file import RecordFile
 from bot.trading.settings import TradingSettings
+from tests.simulation.loop import Killed
 from tests.simulation.media import MemoryMedium
 from tests.simulation.scripted import ScriptedMarket
 
@@ -63,10 +64,6 @@ RULES = RuleFigures(
 )  # fmt: skip
 WIRE_S = 0.001
 """One way through a wire of memory."""
-
-
-class Killed(BaseException):
-    """The process ends here, without any clean-up."""
 
 
 class World:

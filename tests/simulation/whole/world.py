@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from asyncio.events import TimerHandle
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
@@ -15,7 +14,7 @@ from bot.model.times import MILLISECOND, parse_ts
 from bot.paper.config import PaperAccount, PaperConfig
 from bot.paper.market.synthetic import SyntheticMarket
 from bot.paper.venue import PaperVenue
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.loop import Call, VirtualLoop
 from tests.simulation.whole.plan import Plan
 
 CALENDAR = SessionCalendar.shipped()
@@ -43,7 +42,7 @@ class World:
         self.venue = PaperVenue(self.config, clock, self.market, calendar=CALENDAR)
         self.context = copy_context()
         self._random = random.Random(f"wire {plan.seed}").random
-        self._turn: TimerHandle | None = None
+        self._turn: Call | None = None
         self._due = 0
 
     def delay(self) -> int:
