@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from datetime import date, time
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from bot.calendar.sessions import GROUPS, SessionCalendar
 from bot.clock import Clock
 from bot.model.contract import Contract
-from bot.model.errors import BadField, UnknownSymbol
-from bot.model.times import SECOND
+from bot.model.errors import BadField
 from bot.paper import accounts, acts, holidays, market_feed, spoiling, user_feed
 from bot.paper.bars import Bars
 from bot.paper.catalogue import Catalogue
 from bot.paper.config import PaperConfig
 from bot.paper.faults import Fault, Strike
 from bot.paper.hub import HubCore, HubName
-from bot.paper.interruptions import Band, How, Stop
+from bot.paper.interruptions import How
 from bot.paper.judge import Judge
 from bot.paper.ledger import Ledger
 from bot.paper.market.feed import Market, MarketEvent, Print, QuoteTick
@@ -42,6 +41,7 @@ from bot.paper.script.stage import Stage
 from bot.paper.script.steps import Script
 from bot.paper.sessions import Sessions
 from bot.paper.state import State
+from bot.paper.stops import TradingStops
 from bot.paper.strikes import Strikes
 from bot.paper.tokens import Tokens
 from bot.paper.user_feed import UserFeed
@@ -87,6 +87,7 @@ class PaperVenue:
         self._user_feed = UserFeed(self.state, self._hubs["user"])
         self._market_feed = MarketFeed(self.state, self._hubs["market"], market, self._bars)
         self._roll = Roll(self.state, market, self._bars, self._matching, self._look)
+        self._stops = TradingStops(self.state, market, self._matching, self.reset_depth)
         self._sessions = Sessions(self.state, self._matching, self._end_connections)
         self._events: deque[MarketEvent] = deque()
         self._advancing = self._shortened = False
@@ -210,31 +211,26 @@ class PaperVenue:
 
     def halt(self, contract_id: str, seconds: float | None = None) -> None:
         """Take a contract out of trading, for venue seconds or until `resume`. Raises UnknownSymbol."""
-        self._stop(contract_id, "halt", seconds, "refuse")
+        self.advance(self._clock.now())
+        self._stops.stop(contract_id, "halt", seconds, "refuse")
 
     def pause(self, contract_id: str, seconds: float | None = None, how: How = "refuse") -> None:
         """A Velocity Logic pause: no fills, and aggressive orders are refused or cancelled (`how`).
 
         Raises UnknownSymbol.
         """
-        self._stop(contract_id, "pause", seconds, how)
+        self.advance(self._clock.now())
+        self._stops.stop(contract_id, "pause", seconds, how)
 
     def resume(self, contract_id: str) -> None:
         """End a halt or a pause; without one nothing happens. Raises UnknownSymbol."""
         self.advance(self._clock.now())
-        self._traded(contract_id)
-        if contract_id in self.state.interruptions.stops:
-            self._end_stop(contract_id, self.state.now)
+        self._stops.resume(contract_id)
 
     def band(self, contract_id: str, low: int | None, high: int | None) -> None:
         """Let a contract trade between two prices in ticks only; None = no bound. Raises BadField, UnknownSymbol."""
         self.advance(self._clock.now())
-        self._traded(contract_id)
-        if low is not None and high is not None and low >= high:
-            raise BadField("price band", expected="low below high", seen=f"{low} to {high}")
-        self.state.interrupt("band", Band(contract_id, low, high), self.state.now)
-        self._take_touch(contract_id)
-        self._matching.reopen(contract_id, self.state.now)
+        self._stops.band(contract_id, low, high)
 
     def cut(self, group: str | None = None) -> None:
         """The 15:10 cut now, for one trading-hours group or all: orders cancelled, positions flattened,
@@ -352,41 +348,6 @@ class PaperVenue:
         if now > self.state.now:
             self.state.now = self.faults.now = now
 
-    def _stop(
-        self, contract_id: str, kind: Literal["halt", "pause"], seconds: float | None, how: How
-    ) -> None:
-        self.advance(self._clock.now())
-        self._traded(contract_id)
-        until = None if seconds is None else self.state.now + int(seconds * SECOND)
-        self.state.interrupt("stop", Stop(contract_id, kind, until, how), self.state.now)
-        self._time_stop(contract_id)
-
-    def _time_stop(self, contract_id: str) -> None:
-        stop = self.state.interruptions.stops.get(contract_id)
-        if stop is None or stop.until is None:
-            return
-
-        def end(due: int) -> None:
-            if self.state.interruptions.stops.get(contract_id) is stop:
-                self._end_stop(contract_id, due)
-
-        self.state.timers.at(max(stop.until, self.state.now), end)
-
-    def _end_stop(self, contract_id: str, ts: int) -> None:
-        self.state.interrupt("resume", contract_id, ts)
-        self._take_touch(contract_id)
-        self._market_feed.reset_depth()
-        self._matching.reopen(contract_id, ts)
-
-    def _take_touch(self, contract_id: str) -> None:
-        touch = self.state.interruptions.confine(self._market.top(contract_id))
-        if isinstance(touch, QuoteTick):
-            self.state.touch[contract_id] = touch
-
-    def _traded(self, contract_id: str) -> None:
-        if contract_id not in self._market.contracts:
-            raise UnknownSymbol("contract_id", expected="a contract with a market", seen=contract_id)
-
     def _meet(self, raw: MarketEvent) -> None:
         self._move(raw.ts)
         event = self.state.interruptions.confine(raw)
@@ -443,8 +404,7 @@ class PaperVenue:
             if order.status == PENDING:
                 self.state.timers.at(self.state.now, lambda due, id_=order.id: self._matching.work(id_, due))  # type: ignore[misc]
         self._matching.brackets.resume()
-        for contract_id in self.state.interruptions.stops:
-            self._time_stop(contract_id)
+        self._stops.set_ends()
 
     def _replay_market(self, ts: int) -> None:
         """Bring bars, touches and last prices up to `ts`; its orders have met these events before."""
@@ -469,7 +429,7 @@ class PaperVenue:
             day, close = row
             self._shorten(date.fromisoformat(day), None if close is None else time.fromisoformat(close))
         elif kind in ("resume", "band"):
-            self._take_touch(row if kind == "resume" else row["contract"])
+            self._stops.take_touch(row if kind == "resume" else row["contract"])
         elif kind in ("listed", "roll"):
             self._roll.restore(kind, row, ts)
         elif kind == "request":
