@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.accelerated.registry import core_build
 
-_PEERS = ("Cython", "aiohttp", "asyncpg", "msgspec", "nautilus_trader", "numpy", "polars")
+_PEERS = ("Cython", "aiohttp", "asyncpg", "locust", "msgspec", "nautilus_trader", "numpy", "polars")
 
 
 def describe(core: int) -> dict[str, str]:
