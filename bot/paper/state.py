@@ -150,7 +150,7 @@ class State:
         elif kind == "trade":
             trade = msgspec.convert(row, TradeRow)
             if trade.voided:
-                next(row for row in reversed(self.trades) if row.id == trade.id).voided = True
+                self.trades = [trade if known.id == trade.id else known for known in self.trades]
             else:
                 self.trades.append(trade)
                 self.next_trade = max(self.next_trade, trade.id + 1)
