@@ -45,7 +45,7 @@ class Stage:
     def clear(self) -> None:
         """No fault is armed any more, and none follows."""
         venue = self._world.venue
-        venue.end_plays()
+        venue.stage.end()
         venue.inject({"fault": "clear"})
         for contract_id in self._world.market.contracts:
             venue.inject({"fault": "resume", "contract_id": contract_id})
