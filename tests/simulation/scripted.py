@@ -49,6 +49,9 @@ class ScriptedMarket:
     def history(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
         return []
 
+    def hours(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
+        return []
+
     def push(self, contract_id: str, target: Ticks, seconds: float) -> None:
         """Reach `target` within `seconds`, in steps of a tick at least 20 ms apart."""
         distance = target - self._price[contract_id]

@@ -83,6 +83,13 @@ class Market(Protocol):
         """
         ...
 
+    def hours(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
+        """One-hour bars (UTC) with `start <= bar.start < end` from before the first bar of `history`, ascending.
+
+        Empty where nothing is known of that time. Raises UnknownSymbol.
+        """
+        ...
+
     def push(self, contract_id: str, target: Ticks, seconds: float) -> None:
         """Let the price walk to `target` within `seconds` of venue time. Raises UnknownSymbol."""
         ...

@@ -1,16 +1,19 @@
 """One-minute bars from before the feed's start, made backwards from its first price.
 
 Days are generated when somebody asks, each from its own random stream, so an answer never depends on
-what was asked before. At most `DAYS` trade dates are kept.
+what was asked before. Of days that lie between, only the path is drawn: it leads to the price of the older
+ones. What lies behind the `DAYS` trade dates is `hourly.py`'s.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from math import log, sqrt
 from typing import Final
+
+import msgspec
 
 from bot.calendar.sessions import SessionCalendar
 from bot.calendar.windows import ET, HOUR_NS, offset_at_hour
@@ -22,13 +25,28 @@ from bot.paper.market.hours import stretches
 from bot.paper.market.profile import CURVE, Profile
 from bot.paper.market.seeds import stream
 
-DAYS: Final = 90
-"""Trade dates of minute bars that exist, like the venue's own depth of about 63 days and some more."""
+DAYS: Final = 46
+"""Trade dates of minute bars that exist: the venue's depth of 63 days holds 45 weekdays and a part."""
 
 INDEX: Final = frozenset(("ES", "MES", "NQ", "MNQ", "YM", "MYM", "RTY", "M2K", "EMD"))
-_TOGETHER: Final = 0.85
+TOGETHER: Final = 0.85
+"""Correlation of the index family's moves with their common part."""
 _ATTEMPTS: Final = 96
 _FIVE: Final = 5 * MINUTE
+
+
+class _Day(msgspec.Struct):
+    """A trade date's open minutes, the price of its first one, and its bars once somebody asked."""
+
+    minutes: Sequence[int]
+    open: int
+    make: Callable[[], list[MinuteBar]]
+    made: list[MinuteBar] | None = None
+
+    def bars(self) -> list[MinuteBar]:
+        if self.made is None:
+            self.made = self.make()
+        return self.made
 
 
 class MinuteHistory:
@@ -45,57 +63,83 @@ class MinuteHistory:
         self._seed, self._root, self._group, self._calendar = seed, root, group, calendar
         self._start, self._measures, self._volume, self._side = start_ns, measures, volume, side
         self._anchor = price
-        self._days: list[list[MinuteBar]] = []
+        self._days: list[_Day] = []
         try:
             self._next: date | None = calendar.trade_date(start_ns)
         except CalendarUnknown:
             self._next = None
+        self._oldest = self._next
+        for _ in range(DAYS - 1):
+            earlier = None if self._oldest is None else calendar.previous_cash_day(self._oldest)
+            if earlier is not None and calendar.covers_day(earlier):
+                self._oldest = earlier
+
+    @property
+    def oldest(self) -> date | None:
+        """The first trade date that has minutes; None where the calendar has none."""
+        return self._oldest
+
+    @property
+    def begins(self) -> int:
+        """Where that date's session begins, ns UTC; a full hour."""
+        return self._start if self._oldest is None else self._calendar.day_bounds(self._oldest)[0]
+
+    def first_open(self) -> int:
+        """The price (ticks) at which the oldest minutes open."""
+        self._reach(0)
+        return next((day.open for day in reversed(self._days) if day.minutes), self._anchor)
 
     def bars(self, start: int, end: int) -> list[MinuteBar]:
         """Bars with `start <= bar.start < end`, ascending."""
-        while self._next is not None and (not self._days or self._reached() > start):
-            self._extend(self._next)
+        self._reach(start)
         found: list[MinuteBar] = []
         for day in reversed(self._days):
-            if day and day[-1].start >= start and day[0].start < end:
-                whole = start <= day[0].start and day[-1].start < end
-                found += day if whole else [bar for bar in day if start <= bar.start < end]
+            minutes = day.minutes
+            if minutes and minutes[-1] >= start and minutes[0] < end:
+                whole = start <= minutes[0] and minutes[-1] < end
+                bars = day.bars()
+                found += bars if whole else [bar for bar in bars if start <= bar.start < end]
         return found
 
-    def _reached(self) -> int:
-        return next((day[0].start for day in reversed(self._days) if day), self._start)
+    def _reach(self, start: int) -> None:
+        while self._next is not None and (not self._days or self._reached() > start):
+            self._extend(self._next)
 
-    def _extend(self, day: date) -> None:
+    def _reached(self) -> int:
+        return next((day.minutes[0] for day in reversed(self._days) if day.minutes), self._start)
+
+    def _extend(self, date_: date) -> None:
         minutes = [
             t
-            for first, last in stretches(self._calendar, day, self._group)
+            for first, last in stretches(self._calendar, date_, self._group)
             for t in range(first, last, MINUTE)
             if t + MINUTE <= self._start
         ]
-        bars = self._overnight(day, minutes) if self._side and not self._days else None
-        if bars:
-            self._anchor = bars[0].open
-            bars = self._day(day, [t for t in minutes if t < bars[0].start]) + bars
+        night = self._overnight(date_, minutes) if self._side and not self._days else None
+        if night:
+            self._anchor = night[0].open
+            before = self._day(date_, [t for t in minutes if t < night[0].start])
+            bars = before.bars() + night
+            day = _Day(minutes, bars[0].open, lambda: bars)
         else:
-            bars = self._day(day, minutes)
-        self._days.append(bars)
-        if bars:
-            gap = stream(self._seed, self._root, day, "gap").gauss(0.0, 2.0 * self._measures.minute)
-            self._anchor = max(1, bars[0].open - round(gap))
-        earlier = self._calendar.previous_cash_day(day)
-        more = len(self._days) < DAYS and self._calendar.covers_day(earlier)
-        self._next = earlier if more else None
+            day = self._day(date_, minutes)
+        self._days.append(day)
+        if minutes:
+            gap = stream(self._seed, self._root, date_, "gap").gauss(0.0, 2.0 * self._measures.minute)
+            self._anchor = max(1, day.open - round(gap))
+        self._next = None if date_ == self._oldest else self._calendar.previous_cash_day(date_)
 
-    def _day(self, day: date, minutes: Sequence[int]) -> list[MinuteBar]:
+    def _day(self, day: date, minutes: Sequence[int]) -> _Day:
         if not minutes:
-            return []
+            return _Day(minutes, self._anchor, list)
         factor = stream(self._seed, "day", day).uniform(0.85, 1.18)
         sizes = self._deviations(minutes, factor, stream(self._seed, "regime", day))
         path = self._path(sizes, day, 0)
         shift = self._anchor - path[-1]
-        return self._bars(
-            minutes, [p + shift for p in path], sizes, stream(self._seed, self._root, day, "bars")
-        )
+        closes = [p + shift for p in path]
+        rng = stream(self._seed, self._root, day, "bars")
+        first = round(closes[0] + rng.gauss(0.0, sizes[0]))
+        return _Day(minutes, first, lambda: self._bars(minutes, closes, sizes, rng, first))
 
     def _overnight(self, day: date, minutes: Sequence[int]) -> list[MinuteBar] | None:
         assert self._side is not None
@@ -111,7 +155,8 @@ class MinuteHistory:
             if not 4.2 < (max(path) - min(path)) / unit < 9.0:
                 continue
             rng = stream(self._seed, self._root, day, attempt, "bars")
-            bars = self._bars(minutes, [p + shift for p in path], sizes, rng)
+            closes = [p + shift for p in path]
+            bars = self._bars(minutes, closes, sizes, rng, round(closes[0] + rng.gauss(0.0, sizes[0])))
             fault = _unfit(bars, self._anchor, self._side, unit)
             if fault < least:
                 best, least = bars, fault
@@ -140,9 +185,9 @@ class MinuteHistory:
         path, at = [], 0.0
         if self._root in INDEX:
             shared = stream(self._seed, "index", day, attempt // 6).gauss
-            alone = sqrt(1.0 - _TOGETHER * _TOGETHER)
+            alone = sqrt(1.0 - TOGETHER * TOGETHER)
             for size in sizes:
-                at += size * (_TOGETHER * shared(0.0, 1.0) + alone * own(0.0, 1.0))
+                at += size * (TOGETHER * shared(0.0, 1.0) + alone * own(0.0, 1.0))
                 path.append(at)
         else:
             for size in sizes:
@@ -151,10 +196,10 @@ class MinuteHistory:
         return path
 
     def _bars(
-        self, minutes: Sequence[int], closes: Sequence[float], sizes: Sequence[float], rng: random.Random
-    ) -> list[MinuteBar]:
+        self, minutes: Sequence[int], closes: Sequence[float], sizes: Sequence[float], rng: random.Random,
+        previous: int,
+    ) -> list[MinuteBar]:  # fmt: skip
         draw = rng.random
-        previous = round(closes[0] + rng.gauss(0.0, sizes[0]))
         usual = self._volume
         bars: list[MinuteBar] = []
         for t, exact, size in zip(minutes, closes, sizes, strict=True):

@@ -16,6 +16,7 @@ from bot.model.market import MinuteBar
 from bot.model.quantities import Ticks
 from bot.paper.market.feed import DepthLevel, MarketEvent, QuoteTick
 from bot.paper.market.history import MinuteHistory
+from bot.paper.market.hourly import HourHistory
 from bot.paper.market.profile import profile
 from bot.paper.market.scenario import checked, side
 from bot.paper.market.walk import MEAN_PRINT, Density, Walk
@@ -63,15 +64,20 @@ class SyntheticMarket:
         self._now = start_ns
         self._contracts: dict[str, Contract] = {}
         self._histories: dict[str, MinuteHistory] = {}
+        self._hours: dict[str, HourHistory] = {}
         self._walks: dict[str, Walk] = {}
         rate = DENSITIES[density]
         for rank, root in enumerate(dict.fromkeys(roots)):
             contract = contract_of(root, day, start_ns)
             measures = profile(root, contract.tick, seed)
+            volume = 60 * rate.prints * MEAN_PRINT
             history = MinuteHistory(
                 seed, root, contract.group, calendar, start_ns, measures.price, measures,
-                60 * rate.prints * MEAN_PRINT, side(seed, day) if prepared else None,
+                volume, side(seed, day) if prepared else None,
             )  # fmt: skip
+            self._hours[contract.id] = HourHistory(
+                seed, root, contract.group, calendar, start_ns, measures, volume, history
+            )
             self._contracts[contract.id] = contract
             self._histories[contract.id] = history
             self._walks[contract.id] = Walk(
@@ -105,6 +111,10 @@ class SyntheticMarket:
     def history(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
         self._walk(contract_id)
         return self._histories[contract_id].bars(start, end)
+
+    def hours(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
+        self._walk(contract_id)
+        return self._hours[contract_id].bars(start, end)
 
     def push(self, contract_id: str, target: Ticks, seconds: float) -> None:
         self._walk(contract_id).push(target, self._now, seconds)

@@ -98,6 +98,11 @@ class TapeMarket:
     def history(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
         return self._player(contract_id).history(start, end, self._shift)
 
+    def hours(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:  # noqa: ARG002 - empty at all times
+        """None: a tape knows nothing of the time before it."""
+        self._player(contract_id)
+        return []
+
     def push(self, contract_id: str, target: Ticks, seconds: float) -> None:
         """Shift the recording so that it prints at `target` after `seconds`; the shift stays."""
         self._player(contract_id).push(int(target), self._now, seconds)

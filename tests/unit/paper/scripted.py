@@ -67,6 +67,9 @@ class ScriptedMarket:
     def history(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
         return [bar for bar in self.bars if start <= bar.start < end]
 
+    def hours(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
+        return []
+
     def push(self, contract_id: str, target: int, seconds: float) -> None:
         self.pushes.append((contract_id, target, seconds))
 
