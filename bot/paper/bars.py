@@ -1,11 +1,14 @@
-"""`History/retrieveBars`: the market's history joined with bars of the running feed (gateway.md 8.5)."""
+"""`History/retrieveBars`: the market's history joined with bars of the running feed (gateway.md 8.5).
+
+Seconds of which no print is kept are derived from their minute; hours from before the minutes are the market's own.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from datetime import date, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from bot.model.contract import Contract
 from bot.model.market import MinuteBar
@@ -15,8 +18,9 @@ from bot.paper import wire
 from bot.paper.answers import Answer, refused
 from bot.paper.fields import Members
 from bot.paper.market.expiry import expiry_ns
-from bot.paper.market.feed import Market, Print
-from bot.paper.market.rolling import raised
+from bot.paper.market.feed import Print
+from bot.paper.market.rolling import RollingMarket, raised
+from bot.paper.market.seconds import seconds
 from bot.paper.reads import Query
 from bot.paper.state import State
 
@@ -34,8 +38,9 @@ DEPTH = {1: 63 * _DAY_NS, 2: 63 * _DAY_NS, 3: 366 * _DAY_NS}
 CONTRACT_NOT_FOUND, BAD_UNIT, BAD_NUMBER, BAD_LIMIT = 1, 2, 3, 4
 _UNIT_NS = {1: SECOND, 2: MINUTE, 3: _HOUR}
 _DAY, _WEEK, _MONTH, _TICK = 4, 5, 6, 7
-_DAYS = {_DAY: 2, _WEEK: 7, _MONTH: 31}
 _MOST_DAYS = 1_000
+_LEAST_CHUNK = {1: 10 * MINUTE, 2: 6 * _HOUR, 3: 48 * _HOUR}
+_LONGEST_CHUNK = {1: 6 * _HOUR}
 _FARTHEST = 400 * _DAY_NS
 """Nothing older is looked for: no market has prices of that time."""
 
@@ -43,7 +48,7 @@ _FARTHEST = 400 * _DAY_NS
 class Bars:
     """Aggregates prints as they come; prices in ticks until the last moment."""
 
-    def __init__(self, state: State, market: Market) -> None:
+    def __init__(self, state: State, market: RollingMarket) -> None:
         self._state, self._market = state, market
         self._seconds: dict[str, deque[MinuteBar]] = defaultdict(lambda: deque(maxlen=KEPT_SECONDS))
         self._minutes: dict[str, list[MinuteBar]] = defaultdict(list)
@@ -86,7 +91,7 @@ class Bars:
             found = None if live or start >= end else self._source(contract, unit)
             if found is None:
                 return Answer(payload={"bars": []})
-            source, ended = found
+            source, ended, offset = found
             most = min(limit, options.bars_max)
             frozen = state.faults.active("bars.freeze", contract_id)
             until = min(end, ended)
@@ -101,7 +106,7 @@ class Bars:
             elif since < until:
                 step = number if unit in _UNIT_NS else min(number, _MOST_DAYS)
                 bars = self.build(source, since, until, unit, step, most, leak)
-            models = [_model(bar, contract) for bar in bars]
+            models = [_model(raised(bar, offset) if offset else bar, contract) for bar in bars]
             if state.faults.strike("bars.dup", "any", None, contract_id) is not None:
                 models = [model for model in models for _ in range(2)]
             if state.faults.strike("bars.shuffle", "any", None, contract_id) is not None:
@@ -110,19 +115,20 @@ class Bars:
 
         return answer
 
-    def _source(self, contract: Contract, unit: int) -> tuple[str, int] | None:
-        """Whose prices make the bars of a contract, and when they end; None when it serves none.
+    def _source(self, contract: Contract, unit: int) -> tuple[str, int, int] | None:
+        """Whose prices make the bars of a contract, when they end, and how many ticks higher the contract lies.
 
-        An expired contract without a market of its own has those of its root up to its expiry.
+        None when it serves none. An expired contract without a market of its own has those of its root's
+        first listed month up to its expiry, less the carry.
         """
-        state, traded = self._state, self._market.contracts
+        state = self._state
         expired = state.catalogue.expired(contract, state.now)
         if expired and unit < state.options.bars_expired_min_unit:
             return None
-        if contract.id in traded:
-            return contract.id, state.now + 1
-        heirs = sorted((row.month_key, row.id) for row in traded.values() if row.root == contract.root)
-        return (heirs[0][1], expiry_ns(contract)) if heirs and expired and unit != _TICK else None
+        if contract.id in self._market.contracts:
+            return contract.id, state.now + 1, 0
+        heir = self._market.standing_for(contract) if expired and unit != _TICK else None
+        return None if heir is None else (heir[0], expiry_ns(contract), heir[1])
 
     def _ticks(
         self, contract_id: str, start: int, end: int, number: int, most: int, partial: bool
@@ -148,44 +154,77 @@ class Bars:
     ) -> list[MinuteBar]:
         """Bars that open in `[start, end)`, newest first, at most `most`."""
         now = self._state.now
-        start, end = max(start, now - _FARTHEST), min(end, now + 1)
+        known = self._opening(self._state.calendar.covers[0])
+        start, end = max(start, now - _FARTHEST, known), min(end, now + 1)
         if start >= end:
             return []
         first = self._bounds(start, unit, number)[0]
         last = min(self._bounds(end - 1, unit, number)[1], now + 1)
-        first = max(first, last - _reach(most, unit, number))
-        if unit == 2 and number == 1:
-            result = [bar for bar in self._base(contract_id, first, last, unit) if start <= bar.start < end]
-            if result and not partial and result[-1].start + MINUTE > now:
-                result.pop()
-            return result[-most:][::-1]
-        result = []
+        result: list[MinuteBar] = []
+        span = max(most * number * _UNIT_NS.get(unit, _DAY_NS), _LEAST_CHUNK.get(unit, 40 * _DAY_NS))
+        upper, complete = last, partial
+        while upper > first and len(result) < most:
+            span = min(span, _LONGEST_CHUNK.get(unit, span))
+            lower = first if upper - span <= start else self._bounds(upper - span, unit, number)[0]
+            bars, ends = self._joined(contract_id, lower, upper, unit, number)
+            upper = lower
+            if not bars:
+                span *= 2
+            elif not complete:
+                complete = True
+                if ends > now:
+                    bars.pop()
+            result += [bar for bar in reversed(bars) if start <= bar.start < end]
+        return result[:most]
+
+    def _joined(
+        self, contract_id: str, first: int, last: int, unit: int, number: int
+    ) -> tuple[list[MinuteBar], int]:
+        """All bars whose base bars open in `[first, last)`, ascending, and the end of the newest (ns)."""
+        base = self._base(contract_id, first, last, unit)
+        if unit <= 2 and number == 1:
+            return base, base[-1].start + _UNIT_NS[unit] if base else 0
+        bars: list[MinuteBar] = []
         bounds = (0, 0)
-        for bar in self._base(contract_id, first, last, unit):
+        for bar in base:
             if not bounds[0] <= bar.start < bounds[1]:
                 bounds = self._bounds(bar.start, unit, number)
-                result.append(MinuteBar(TsNs(bounds[0]), bar.open, bar.high, bar.low, bar.close, 0))
-            so_far = result[-1]
-            result[-1] = MinuteBar(
+                bars.append(MinuteBar(TsNs(bounds[0]), bar.open, bar.high, bar.low, bar.close, 0))
+            so_far = bars[-1]
+            bars[-1] = MinuteBar(
                 so_far.start, so_far.open, max(so_far.high, bar.high), min(so_far.low, bar.low), bar.close,
                 so_far.volume + bar.volume,
             )  # fmt: skip
-        result = [bar for bar in result if start <= bar.start < end]
-        if result and not partial and bounds[1] > now:
-            result.pop()
-        return result[-most:][::-1]
+        return bars, bounds[1]
 
     def minutes(self, contract_id: str, first: int, last: int) -> Iterable[MinuteBar]:
         """One-minute bars that open in `[first, last)`, ascending, the forming one included."""
         return self._base(contract_id, first, min(last, self._state.now + 1), 2)
 
-    def _base(self, contract_id: str, first: int, last: int, unit: int) -> Iterable[MinuteBar]:
+    def _base(self, contract_id: str, first: int, last: int, unit: int) -> list[MinuteBar]:
+        """The finest bars for a unit that open in `[first, last)`, ascending."""
         if unit == 1:
-            return [bar for bar in self._seconds[contract_id] if first <= bar.start < last]
+            return self._second_bars(contract_id, first, last)
         live = self._minutes[contract_id]
         border = min(live[0].start, last) if live else last
-        behind = self._market.history(contract_id, first, border) if first < border else []
-        return [*behind, *(bar for bar in live if first <= bar.start < last)]
+        if first >= border:
+            return [bar for bar in live if first <= bar.start < last]
+        older = self._market.hours(contract_id, first, border) if unit > 2 else []
+        behind = self._market.history(contract_id, first, border)
+        return [*older, *behind, *(bar for bar in live if bar.start < last)]
+
+    def _second_bars(self, contract_id: str, first: int, last: int) -> list[MinuteBar]:
+        """Seconds of the feed as far as they are kept, before them those of whole minutes."""
+        kept = self._seconds[contract_id]
+        border = last
+        if kept:
+            border = kept[0].start // MINUTE * MINUTE
+            if len(kept) == kept.maxlen:
+                border += MINUTE
+        whole = self._base(contract_id, first // MINUTE * MINUTE, min(last, border), 2)
+        derived = (bar for minute in whole for bar in seconds(minute))
+        both = chain(derived, (bar for bar in kept if bar.start >= border))
+        return [bar for bar in both if first <= bar.start < last]
 
     def _bounds(self, ts: int, unit: int, number: int) -> tuple[int, int]:
         calendar = self._state.calendar
@@ -213,12 +252,6 @@ class Bars:
     def _opening(self, day: date) -> int:
         """When the first session from `day` on opens."""
         return self._state.calendar.day_bounds(day)[0]
-
-
-def _reach(most: int, unit: int, number: int) -> int:
-    """How far back `most` bars can lie at the utmost: closed hours, weekends and holidays included."""
-    span = most * number * _UNIT_NS[unit] * 4 if unit in _UNIT_NS else most * number * _DAYS[unit] * _DAY_NS
-    return span + 6 * _DAY_NS
 
 
 def _month(index: int) -> date:

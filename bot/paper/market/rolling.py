@@ -17,12 +17,16 @@ from bot.model.errors import UnknownSymbol
 from bot.model.instruments import contract_for, instrument
 from bot.model.market import MinuteBar
 from bot.model.quantities import Ticks
+from bot.model.times import HOUR
 from bot.paper.market.expiry import expiry_ns
 from bot.paper.market.feed import RESET, DepthLevel, Market, MarketEvent, Print, QuoteTick
 from bot.paper.market.symbols import following
 
 CARRY_PER_MONTH: Final = 25
 """Ten-thousandths of the price by which an expiry lies above the one a month before it."""
+
+
+_LONGEST_CLOSURE: Final = 5 * 24 * HOUR
 
 
 class Expiry(msgspec.Struct, frozen=True):
@@ -63,9 +67,8 @@ class RollingMarket:
                 seen=root, do="add it to the paper settings",
             )  # fmt: skip
         last = listed[-1]
-        before, month = last.contract.month_key, following(instrument(root), last.contract.month_key, 1)
-        months = (month[0] - before[0]) * 12 + month[1] - before[1]
-        carry = max(1, self._inner.top(last.base).bid * CARRY_PER_MONTH * months // 10_000)
+        month = following(instrument(root), last.contract.month_key, 1)
+        carry = _carry(self._inner.top(last.base).bid, last.contract.month_key, month)
         contract = contract_for(root, *month, now, active=False)
         expiry = Expiry(contract, last.base, last.offset + carry, expiry_ns(contract))
         self._contracts[contract.id] = contract
@@ -73,6 +76,21 @@ class RollingMarket:
         self._chains[last.base].append(expiry)
         self._plain_until = 0
         return expiry
+
+    def standing_for(self, expired: Contract) -> tuple[str, int] | None:
+        """Whose prices, and how many ticks above them, tell those of a contract that ended before all listed.
+
+        None for a root without a market. The carry is that of the price at the expiry.
+        """
+        listed = self.expiries(expired.root)
+        if not listed:
+            return None
+        heir, end = listed[0].contract, expiry_ns(expired)
+        start = end - _LONGEST_CLOSURE
+        known = self.history(heir.id, start, end) or self.hours(heir.id, start, end)
+        if not known:
+            return heir.id, 0
+        return heir.id, -_carry(known[-1].close, expired.month_key, heir.month_key)
 
     def advance(self, now: int) -> list[MarketEvent]:
         events = self._inner.advance(now)
@@ -92,6 +110,11 @@ class RollingMarket:
     def history(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
         expiry = self._expiry(contract_id)
         bars = self._inner.history(expiry.base, start, end)
+        return [raised(bar, expiry.offset) for bar in bars] if expiry.offset else bars
+
+    def hours(self, contract_id: str, start: int, end: int) -> list[MinuteBar]:
+        expiry = self._expiry(contract_id)
+        bars = self._inner.hours(expiry.base, start, end)
         return [raised(bar, expiry.offset) for bar in bars] if expiry.offset else bars
 
     def push(self, contract_id: str, target: Ticks, seconds: float) -> None:
@@ -130,6 +153,12 @@ def raised(bar: MinuteBar, offset: int) -> MinuteBar:
         bar.start, Ticks(bar.open + offset), Ticks(bar.high + offset), Ticks(bar.low + offset),
         Ticks(bar.close + offset), bar.volume,
     )  # fmt: skip
+
+
+def _carry(price: int, near: tuple[int, int], far: tuple[int, int]) -> int:
+    """Ticks by which the far month `(year, month)` lies above the near one."""
+    months = (far[0] - near[0]) * 12 + far[1] - near[1]
+    return max(1, price * CARRY_PER_MONTH * months // 10_000)
 
 
 def _moment(event: MarketEvent) -> tuple[str, int]:
