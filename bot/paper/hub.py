@@ -56,7 +56,10 @@ class HubCore:
         return self._clock.host_mono()
 
     def negotiate(self, token: str, version: int) -> Reply:
-        """The answer to `POST negotiate` (14.5); 401 without a good token."""
+        """The answer to `POST negotiate` (14.5); 401 without a good token. An edge filter stands before both."""
+        fault = self.state.faults.strike_event("hub.403", self.name, "negotiate")
+        if fault is not None:
+            return Reply(status=fault.status or 403)
         if self._tokens.check(token, self.state.now)[0] != "ok":
             return Reply(status=401)
         self._ids += 1

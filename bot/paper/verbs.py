@@ -89,7 +89,7 @@ _TABLE = (
     Verb("bars.shuffle", "rest", "Bars come out of order.", (_COUNT, _CONTRACT)),
     Verb("bars.unknown", "rest", "Bars of every contract are refused with code 1.", (_COUNT, _CONTRACT)),
     Verb("token.expire", "rest", "All tokens issued so far count as expired.", arms=False),
-    Verb("hub.403", "hub", "The upgrade to a WebSocket is refused.",
+    Verb("hub.403", "hub", "The upgrade to a WebSocket, or the negotiation before it, is refused.",
          (_HUB, _COUNT, _SPAN, _m("status", Whole(400, 599), "the status", 403)), lasting=True, once=True),
     Verb("hub.drop", "hub", "Open connections end: by a close record, by the loss of TCP, or silently: nothing at all comes (`stall`), or pings only.",
          (_HUB, _m("how", Choice(("close", "tcp", "stall", "pings")), "how", "close"),

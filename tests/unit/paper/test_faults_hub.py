@@ -81,6 +81,24 @@ def test_upgrades_are_refused_so_often_or_so_long() -> None:
     bench.listen("market")
 
 
+def test_negotiation_is_refused_as_upgrades_are() -> None:
+    bench = Bench()
+    hub = bench.venue.hub("user")
+    bench.venue.inject({"fault": "hub.403", "hub": "user", "count": 2})
+    assert bench.venue.hub("market").negotiate(bench.token, 1).status == 200
+    refused = hub.negotiate("no token", 1)
+    assert (refused.status, refused.body) == (403, b"")
+    with pytest.raises(HubRefused) as caught:
+        bench.listen("user")
+    assert caught.value.status == 403
+    assert hub.negotiate(bench.token, 1).status == 200
+    assert hub.negotiate("no token", 1).status == 401
+    bench.venue.inject({"fault": "hub.403", "seconds": 3, "status": 429})
+    assert hub.negotiate(bench.token, 1).status == 429
+    bench.pass_(3_000)
+    assert hub.negotiate(bench.token, 1).status == 200
+
+
 def test_lost_late_and_doubled_events() -> None:
     bench, user = listened()
     bench.venue.inject({"fault": "hub.lose", "event": "position", "count": 1})
