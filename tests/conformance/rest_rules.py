@@ -49,6 +49,7 @@ _LARGEST_CODE = {
 }  # fmt: skip
 _STATUSES = {"Order/search": set("12345"), "Order/searchOpen": {"1"}, "Order/v2/query": set("12345678")}
 _OPEN = ("Auth/loginKey", "Auth/loginApp", "Status/ping")
+_BODILESS = ("Auth/validate", "Auth/logout", "Status/ping")
 _PATHS = {*_LISTS, *_OBJECTS, *_SCALARS, *_BARE, "Status/ping"}
 _FAILURES = (500, 502, 503, 504)
 
@@ -95,6 +96,8 @@ def _status(call: Call, answer: Message, endpoint: str, where: str) -> Iterator[
             yield "allow", f"{where}: no Allow header"
     elif call.request.header("authorization") is None and endpoint not in _OPEN:
         expected = {401}
+    elif endpoint not in _BODILESS and call.request.body.strip() and not _is_json(call.request):
+        expected = {401, 415, 429, *_FAILURES}
     else:
         expected = {200, 400, 401, 429, *_FAILURES}
     if call.status not in expected:
@@ -108,6 +111,14 @@ def _status(call: Call, answer: Message, endpoint: str, where: str) -> Iterator[
             body = {}
         if not {"type", "title", "status"} <= body.keys() or body["status"] != "400" or "errorCode" in body:
             yield "problem", f"{where}: expected an RFC 7807 body, got {answer.body[:80]!r}"
+
+
+def _is_json(request: Message) -> bool:
+    """Whether the type of a request's body is one that the venue takes (3.1)."""
+    kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    return kind in ("application/json", "text/json") or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 def _envelope(endpoint: str, body: Any, where: str) -> Iterator[Complaint]:

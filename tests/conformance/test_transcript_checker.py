@@ -70,6 +70,9 @@ async def drive(gateway: PaperGateway, http: aiohttp.ClientSession) -> None:
     window = {"startTime": "2025-10-01T14:00:00Z", "endTime": "2025-10-01T14:30:00Z"}
     await call("History/retrieveBars", contractId=CONTRACT, **bars, **window)
     assert await call("Order/modify", "GET") == 405
+    typed = headers | {"Content-Type": "text/plain"}
+    async with http.post(f"{gateway.url}/api/Order/searchOpen", data=b"{}", headers=typed) as refused:
+        assert refused.status == 415
     negotiate = f"{gateway.url}/hubs/user/negotiate?negotiateVersion=1"
     async with http.post(negotiate, headers=headers) as answer:
         identity = (await answer.json())["connectionToken"]
