@@ -95,7 +95,7 @@ class Strike(msgspec.Struct, frozen=True, omit_defaults=True):
 class Faults:
     """`act` does what acts at once, `told` hears of every fault, `struck` of each stroke and of what it met.
 
-    `rate` is venue seconds per real second; `contract_of` makes a contract id of an id or a root.
+    `disarmed` hears when all are taken back. `rate` is venue seconds per real second; `contract_of` makes a contract id of an id or a root.
     """
 
     def __init__(self) -> None:
@@ -104,6 +104,7 @@ class Faults:
         self.rate = 1.0
         self.told: Callable[[Fault], None] = lambda _fault: None
         self.struck: Callable[[Fault, str], None] = lambda _fault, _met: None
+        self.disarmed: Callable[[], None] = lambda: None
         self.act: Callable[[Fault], None] = lambda _fault: None
         self.contract_of: Callable[[str], str] = lambda name: name
         self._next = 1
@@ -142,6 +143,22 @@ class Faults:
     def clear(self) -> None:
         """Disarm everything."""
         self.armed.clear()
+        self.disarmed()
+
+    def restore(self, kind: str, row: Any) -> None:
+        """Take in a ledger record of an earlier run, so that what was armed still is, with what is left of it."""
+        if kind == "fault":
+            fault = msgspec.convert(row, Fault)
+            self._next = max(self._next, fault.id + 1)
+            if VERBS[fault.fault].arms:
+                self.forget_over()
+                self.armed.append(fault)
+        elif kind == "strike":
+            known = next((fault for fault in self.armed if fault.id == row["id"]), None)
+            if known is not None:
+                self._count(known)
+        elif kind == "disarmed":
+            self.armed.clear()
 
     def strike(
         self, kind: str, endpoint: str = "any", account: int | None = None, contract: str | None = None
@@ -189,12 +206,15 @@ class Faults:
         """Let go of faults whose span has ended; they strike no more, listed or not."""
         self.armed = [fault for fault in self.armed if not self._is_over(fault)]
 
-    def _use(self, fault: Fault, met: str) -> Fault:
+    def _count(self, fault: Fault) -> None:
         fault.hits += 1
         if fault.count is not None:
             fault.count -= 1
             if fault.count <= 0:
                 self.armed.remove(fault)
+
+    def _use(self, fault: Fault, met: str) -> Fault:
+        self._count(fault)
         self.struck(fault, met)
         return fault
 

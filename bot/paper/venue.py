@@ -95,6 +95,7 @@ class PaperVenue:
         self.ledger.readers += [self.judge.read, self.strikes.read]
         self.faults.told = lambda fault: self.ledger.write(self.state.now, "fault", fault)
         self.faults.struck = self._struck
+        self.faults.disarmed = lambda: self.ledger.write(self.state.now, "disarmed", None)
         self.faults.act = acts.Acts(self).do
         self.faults.rate, self.faults.contract_of = clock.rate, self.contract_named
         for contract_id in market.contracts:
@@ -434,6 +435,8 @@ class PaperVenue:
             self._roll.restore(kind, row, ts)
         elif kind == "request":
             self._rest.restore(row["id"])
+        elif kind in ("fault", "strike", "disarmed"):
+            self.faults.restore(kind, row)
         shaped = _SHAPES.get(kind)
         read = row if shaped is None else msgspec.convert(row, shaped)
         self.judge.read(ts, kind, read)

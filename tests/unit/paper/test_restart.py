@@ -6,12 +6,16 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.model.errors import BotError
 from bot.paper import epoch as epochs
 from bot.paper.config import PaperConfig
 from bot.paper.market.synthetic import SyntheticMarket
+from bot.paper.script.generate import random_script
 from bot.paper.state_log import FILE, StateLog
 from tests.unit.paper.scripted import ACCOUNT, START, Bench, ScriptedMarket
 
@@ -95,6 +99,66 @@ def test_a_sibling_is_cancelled_after_a_restart_between_the_two() -> None:
     other = again(bench)
     other.pass_(1)
     assert other.orders() == []
+
+
+def armed(bench: Bench) -> list[Any]:
+    bench.venue.faults.forget_over()
+    return [msgspec.to_builtins(fault) for fault in bench.venue.faults.armed]
+
+
+def test_armed_faults_are_there_again_with_what_is_left_of_them() -> None:
+    bench = Bench()
+    bench.venue.inject({"fault": "http", "endpoint": "orders", "status": 503, "count": 3})
+    bench.venue.inject({"fault": "hub.403", "hub": "user", "seconds": 30, "status": 429})
+    bench.venue.inject({"fault": "bars.freeze", "contract_id": "MNQ", "for_s": 60})
+    bench.venue.inject({"fault": "refuse", "endpoint": "place", "code": 3})
+    bench.venue.inject({"fault": "lag", "seconds": 5, "for_s": 0.5})
+    bench.venue.inject({"fault": "push", "contract_id": "MNQ", "by": 3})
+    search = b'{"accountId":1001,"startTimestamp":"2025-10-01T00:00:00Z"}'
+    assert bench.send("/api/Order/search", search).status == 503
+    assert bench.place()["errorCode"] == 3
+    bench.pass_(1_000)
+    other = again(bench)
+    assert [fault["fault"] for fault in armed(bench)] == ["http", "hub.403", "bars.freeze"]
+    assert armed(other) == armed(bench)
+    assert [other.send("/api/Order/search", search).status for _ in range(3)] == [503, 503, 200]
+    assert other.place()["success"]
+    assert other.venue.hub("user").negotiate(other.token, 1).status == 429
+    fresh = other.venue.inject({"fault": "drop", "endpoint": "place"})
+    assert fresh.id == 7
+    third = again(other)
+    assert armed(third) == armed(other)
+    third.pass_(30_000)
+    assert third.venue.hub("user").negotiate(third.token, 1).status == 200
+    assert [fault["fault"] for fault in armed(third)] == ["bars.freeze", "drop"]
+
+
+@pytest.mark.parametrize("by_verb", [True, False])
+def test_faults_that_were_taken_back_stay_away(by_verb: bool) -> None:
+    bench = Bench()
+    bench.venue.inject({"fault": "refuse", "endpoint": "place", "code": 3})
+    if by_verb:
+        bench.venue.inject({"fault": "clear"})
+    else:
+        bench.venue.faults.clear()
+    bench.venue.inject({"fault": "null", "endpoint": "orders"})
+    other = again(bench)
+    assert armed(other) == armed(bench)
+    assert [fault["fault"] for fault in armed(other)] == ["null"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_any_random_faults_survive_a_restart(seed: int) -> None:
+    bench = Bench()
+    bench.venue.play(random_script(seed, 1, per_minute=20))
+    place = b'{"accountId":1001,"contractId":"CON.F.US.MNQ.Z25","type":2,"side":0,"size":1}'
+    for _ in range(6):
+        bench.pass_(9_000)
+        bench.send("/api/Order/place", place)
+        other = Bench(past=list(bench.venue.ledger.lines), login=False)
+        other.venue.faults.now = bench.venue.state.now
+        assert armed(other) == armed(bench)
 
 
 def test_the_same_seed_and_calls_give_the_same_ledger() -> None:
