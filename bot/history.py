@@ -43,15 +43,17 @@ class HistoryLoader:
         self._keep = keep
 
     async def series(
-        self, contract_id: str, timeframe: str, start: TsNs, end: TsNs | None = None
+        self, contract_id: str, timeframe: str, start: TsNs, end: TsNs | None = None, count: int | None = None
     ) -> list[Bar]:
         """Closed bars with `start <= bar.start` and `bar.end <= end` (default: now), ascending.
 
-        Raises BadTimeframe, VenueUnreachable, VenueRefused, ProtocolError.
+        With `count` no more is asked of the venue than the newest `count` need; the first of what comes may
+        then be short, and more than `count` may come. Raises BadTimeframe, VenueUnreachable, VenueRefused, ProtocolError.
         """
         until = self._clock.now() if end is None else end
         base = "1h" if timeframe in {"1d", "1w"} else "1m"
-        source = await self._fetch(contract_id, base, start, until)
+        most = None if count is None else (count + 2) * _sources(timeframe, base)
+        source = await self._fetch(contract_id, base, start, until, most)
         if timeframe == base:
             step = HOUR if base == "1h" else MINUTE
             bars = [closed_bar(contract_id, timeframe, bar, TsNs(bar.start + step)) for bar in source]
@@ -71,26 +73,39 @@ class HistoryLoader:
         """
         length = parse_timeframe(timeframe).seconds * SECOND
         start = TsNs(self._clock.now() - 2 * count * length - 5 * DAY)
-        return (await self.to_now(contract_id, timeframe, start))[-count:]
+        return (await self.to_now(contract_id, timeframe, start, count))[-count:]
 
-    async def to_now(self, contract_id: str, timeframe: str, start: TsNs) -> list[Bar]:
-        """Closed bars from `start` to now. Raises as `series`, and OldHistory when they end too early."""
-        bars = await self.series(contract_id, timeframe, start)
+    async def to_now(
+        self, contract_id: str, timeframe: str, start: TsNs, count: int | None = None
+    ) -> list[Bar]:
+        """Closed bars from `start` to now, as `series`. Raises as it, and OldHistory when they end too early."""
+        bars = await self.series(contract_id, timeframe, start, count=count)
         self._freshness.check(contract_id, timeframe, start, bars)
         return bars
 
-    async def _fetch(self, contract_id: str, base: str, start: TsNs, end: TsNs) -> list[MinuteBar]:
+    async def _fetch(
+        self, contract_id: str, base: str, start: TsNs, end: TsNs, most: int | None
+    ) -> list[MinuteBar]:
+        """The newest `most` source bars of the span; None = all, as far as the pages go."""
         step = parse_timeframe(base).seconds * SECOND
         pages: list[list[MinuteBar]] = []
+        left = PAGE * MAX_PAGES if most is None else most
         until = end
         for _ in range(MAX_PAGES):
-            page = await self._rest.bars(contract_id, base, start, until, PAGE)
+            wanted = min(PAGE, left)
+            page = await self._rest.bars(contract_id, base, start, until, wanted)
             pages.append([bar for bar in page if bar.start + step <= end])
-            if len(page) < PAGE:
+            left -= len(page)
+            if len(page) < wanted or left <= 0:
                 break
             until = page[0].start
         merged = {bar.start: bar for page in pages for bar in page}
         return [merged[at] for at in sorted(merged)]
+
+
+def _sources(timeframe: str, base: str) -> int:
+    """How many source bars a bar has at most."""
+    return max(1, parse_timeframe(timeframe).seconds // parse_timeframe(base).seconds)
 
 
 class HistoryEngine(Protocol):

@@ -253,8 +253,10 @@ def test_f078_a_forming_bar_is_never_stored_and_never_evaluated(tmp_path: Path) 
         app = bench.application(tmp_path, **OVERNIGHT)
         handed, real = list[tuple[str, int]](), HistoryLoader.series
 
-        async def series(loader: HistoryLoader, contract: str, frame: str, *span: Any) -> list[Bar]:
-            bars = await real(loader, contract, frame, *span)
+        async def series(
+            loader: HistoryLoader, contract: str, frame: str, *span: Any, count: int | None = None
+        ) -> list[Bar]:
+            bars = await real(loader, contract, frame, *span, count=count)
             handed.extend((frame, bar.end - bench.clock.now()) for bar in bars)
             return bars
 

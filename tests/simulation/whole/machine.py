@@ -219,7 +219,7 @@ def _settings(world: World, folder: Path) -> Settings:
         {
             "state.folder": str(folder / "state"), "gateway.profile": "paper",
             "gateway.rest_url": "http://127.0.0.1:1", "strategies.overnight_range.enabled": True,
-            "strategies.overnight_range.symbols": ["MNQ", "MES"],
+            "strategies.overnight_range.symbols": list(world.plan.roots),
             "strategies.overnight_range.breakeven_points_by_symbol": "MNQ:10,MES:5",
         },
         folder=folder,

@@ -62,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     minutes: float = 20.0
     start: str = STARTS[0]
     scenario: Scenario = "breakout"
+    roots: tuple[str, ...] = ROOTS
     script: Script = Script()
     operator: tuple[Act, ...] = ()
 
@@ -95,13 +96,20 @@ def random_plan(seed: int, minutes: float = 20.0) -> Plan:
     rng = random.Random(f"plan {seed}")
     start = rng.choice(STARTS)
     scenario: Scenario = rng.choice(("breakout", "breakout", "breakout", "reversal", "fast"))
+    roots = rng.choice((ROOTS[:1], ROOTS[1:], ROOTS))
     drawn = random_script(
-        seed, minutes, per_minute=rng.choice((0.25, 0.5, 1.0)), contracts=ROOTS, on_events=0.3
+        seed, minutes, per_minute=rng.choice((0.25, 0.5, 1.0)), contracts=roots, on_events=0.3
     )
     steps = (*drawn.steps, *(_suffered(rng, minutes) for _ in range(rng.randint(0, 3))))
-    operator = sorted((_acted(rng, minutes) for _ in range(rng.randint(3, 9))), key=lambda act: act.at)
+    operator = sorted((_acted(rng, minutes, roots) for _ in range(rng.randint(3, 9))), key=lambda act: act.at)
     return Plan(
-        seed, minutes, start, scenario, Script(name=drawn.name, seed=seed, steps=steps), tuple(operator)
+        seed,
+        minutes,
+        start,
+        scenario,
+        roots,
+        Script(name=drawn.name, seed=seed, steps=steps),
+        tuple(operator),
     )
 
 
@@ -129,7 +137,7 @@ def _suffered(rng: random.Random, minutes: float) -> Step:
     return Step(do=do, at=at, when=when, after=after, seed=rng.getrandbits(32), parameters=dict(members))
 
 
-def _acted(rng: random.Random, minutes: float) -> Act:
+def _acted(rng: random.Random, minutes: float, roots: tuple[str, ...]) -> Act:
     at = round(rng.uniform(20.0, minutes * 60), 3)
     draw = rng.random()
     if draw < 0.15:
@@ -137,6 +145,6 @@ def _acted(rng: random.Random, minutes: float) -> Act:
     if draw < 0.45:
         return Act(at, "state", {"state": rng.choice(STATES)})
     return Act(at, "order", {
-        "root": rng.choice(ROOTS), "side": rng.choice((0, 1)), "size": rng.randint(1, 3),
+        "root": rng.choice(roots), "side": rng.choice((0, 1)), "size": rng.randint(1, 3),
         "stop": rng.randint(20, 60), "target": rng.randint(20, 80),
     })  # fmt: skip

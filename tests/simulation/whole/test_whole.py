@@ -24,7 +24,9 @@ from tests.simulation.whole.run import simulate
 from tests.simulation.whole.shrink import Shrinker
 
 SECOND_NS = 1_000_000_000
-SEEDS = 200
+SEEDS, TOGETHER = 200, 20
+"""How many random days there are, and how many of them are one test."""
+
 DAY = Plan(seed=11, minutes=435.0, start="2025-11-04T14:00:00Z", scenario="breakout")
 """09:00 to 16:15 in New York."""
 
@@ -67,17 +69,16 @@ def test_one_seed_gives_one_ledger_whatever_the_hashes_are() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_days_of_faults_hold_what_must_hold() -> None:
-    began = time.monotonic()
-    results = list(run_seeds(range(SEEDS), 20.0, 2))
+@pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
+def test_two_hundred_days_of_faults_hold_what_must_hold(first: int) -> None:
+    results = list(run_seeds(range(first, first + TOGETHER), 20.0, 1))
     failed = {result.seed: result.failures for result in results if result.failures}
     assert not failed, f"{failed}; `make simulate ARGS='--first <seed>' SEEDS=1` shrinks one"
-    assert len(results) == SEEDS
-    assert sum(result.strategy_orders > 0 for result in results) > 0.7 * SEEDS
-    assert sum(result.fills > 0 for result in results) > 0.7 * SEEDS
-    assert sum(result.kills for result in results) > 0.2 * SEEDS
-    assert sum(result.faults for result in results) > 5 * SEEDS
-    print(f"{SEEDS} days in {time.monotonic() - began:.0f} s")
+    assert len(results) == TOGETHER
+    assert sum(result.strategy_orders > 0 for result in results) > 0.6 * TOGETHER
+    assert sum(result.fills > 0 for result in results) > 0.6 * TOGETHER
+    assert sum(result.kills for result in results) > 0
+    assert sum(result.faults for result in results) > 3 * TOGETHER
 
 
 @pytest.mark.slow

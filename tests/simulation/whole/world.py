@@ -33,7 +33,7 @@ class World:
     def __init__(self, plan: Plan, clock: VirtualClock, loop: VirtualLoop) -> None:
         self.plan, self.clock, self.loop = plan, clock, loop
         start = parse_ts(plan.start)
-        roots = ("MNQ", "MES")
+        roots = plan.roots
         self.config = PaperConfig(
             start_ns=start, seed=plan.seed, roots=roots, scenario=plan.scenario, username=f"sim-{plan.seed}",
             api_key=API_KEY, accounts=(ACCOUNT,),
