@@ -21,7 +21,13 @@ WEIGHTS: Mapping[str, float] = {
     "push": 8, "gap": 3, "fast": 2, "quote.stop": 2, "quote.sparse": 1, "quote.zero": 1, "depth.reset": 1,
     "halt": 1, "velocity": 1, "liquidate": 1, "option": 1,
 }  # fmt: skip
-"""How often each verb is drawn, by default; what is not named here is never drawn."""
+"""How often each verb is drawn, by default; what is not named here is not drawn."""
+
+EVERY: Mapping[str, float] = {
+    **WEIGHTS,
+    **dict.fromkeys(("fill", "resume", "band", "roll", "void", "account", "cut", "holiday", "clear"), 1.0),
+}
+"""All verbs of the venue, also those that end the day, the contract or the script's other faults."""
 
 _MUTATIONS = ("place", "modify", "cancel", "close", "partial")
 _QUERIES = ("accounts", "orders", "open_orders", "query", "positions", "trades")
@@ -30,12 +36,18 @@ _OPTIONS: Sequence[dict[str, Any]] = (
     {"reject_events": "none"}, {"emit_status7": True}, {"order_terminal_action": 2}, {"trail_events": False},
     {"rest_new_fields": "absent"}, {"failure_lists": "empty"}, {"bars_leak_partial": True}, {"stop_slip_ticks": 3},
 )  # fmt: skip
+_ACCOUNTS: Sequence[dict[str, Any]] = (
+    {"bracket_mode": "position"}, {"bracket_mode": "auto_oco"}, {"can_trade": False}, {"can_trade": True},
+    {"dll": 200_000_000}, {"dll": 1_000_000_000}, {"live_routing": True}, {"live_routing": False},
+)  # fmt: skip
+_CLOSES = ("10:00", "11:00", "12:00", "12:15")
 _WHEN = ("order.working", "order.filled", "position.open", "position.flat", "request", "hub.connected")
 
 
 def random_script(
     seed: int, minutes: float, *, per_minute: float = 2.0, weights: Mapping[str, float] = WEIGHTS,
-    contracts: Sequence[str] = ("MNQ",), on_events: float = 0.3, quiet_s: float = 0.0,
+    contracts: Sequence[str] = ("MNQ",), accounts: Sequence[int] = (1001,), on_events: float = 0.3,
+    quiet_s: float = 0.0,
 ) -> Script:  # fmt: skip
     """Steps over `minutes` of venue time, about `per_minute` of them, the last `quiet_s` seconds free.
 
@@ -44,10 +56,11 @@ def random_script(
     """
     unknown = sorted(set(weights) - set(_DRAWS))
     names = [name for name, weight in weights.items() if weight > 0]
-    if unknown or not names or not contracts or minutes <= 0:
+    if unknown or not names or not contracts or not accounts or minutes <= 0:
         raise BadField(
-            "random script", expected="minutes, contracts, and weights of " + ", ".join(_DRAWS),
-            seen=unknown or f"{len(names)} verbs, {len(contracts)} contracts, {minutes} minutes",
+            "random script", expected="minutes, contracts, accounts, and weights of " + ", ".join(_DRAWS),
+            seen=unknown
+            or f"{len(names)} verbs, {len(contracts)} contracts, {len(accounts)} accounts, {minutes} minutes",
         )  # fmt: skip
     rng = random.Random(f"script {seed}")  # noqa: S311 - a schedule, not a secret
     end = max(1, round(minutes * MINUTE) - round(quiet_s * SECOND))
@@ -57,6 +70,8 @@ def random_script(
         parameters = _DRAWS[name](rng)
         if name in _OF_CONTRACT:
             parameters = {"contract_id": rng.choice(contracts), **parameters}
+        elif name == "account":
+            parameters = {"account_id": rng.choice(accounts), **parameters}
         steps.append(_step(rng, name, parameters, end, on_events))
     steps.sort(key=lambda step: (step.at, step.do))
     return Script(name=f"random {seed}", seed=seed, steps=tuple(steps))
@@ -94,7 +109,9 @@ _ENDLESS = frozenset({
 })  # fmt: skip
 """Verbs that would strike until they are removed: they get a span."""
 
-_OF_CONTRACT = frozenset({"push", "gap", "fast", "halt", "velocity", "liquidate"})
+_OF_CONTRACT = frozenset(
+    {"push", "gap", "fast", "halt", "velocity", "liquidate", "fill", "resume", "band", "roll", "void"}
+)
 _HUBS, _USER_EVENTS = ("user", "market"), ("order", "trade", "position", "account")
 
 _DRAWS: Mapping[str, Draw] = {
@@ -144,4 +161,12 @@ _DRAWS: Mapping[str, Draw] = {
     "velocity": lambda r: {"seconds": _tenths(r, 1, 10), "how": r.choice(("refuse", "cancel"))},
     "liquidate": lambda _: {},
     "option": lambda r: {"set": dict(r.choice(_OPTIONS))},
+    "fill": lambda r: {"size": r.randint(1, 3)} if r.random() < 0.5 else {},
+    "resume": lambda _: {},
+    "band": lambda r: {"below": r.randint(4, 80), "above": r.randint(4, 80)} if r.random() < 0.7 else {},
+    "roll": lambda _: {}, "void": lambda _: {},
+    "account": lambda r: {"set": dict(r.choice(_ACCOUNTS))},
+    "cut": lambda r: {"group": "globex"} if r.random() < 0.5 else {},
+    "holiday": lambda r: {"close": r.choice(_CLOSES)} if r.random() < 0.7 else {},
+    "clear": lambda _: {},
 }  # fmt: skip

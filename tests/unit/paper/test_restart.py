@@ -15,7 +15,7 @@ from bot.model.errors import BotError
 from bot.paper import epoch as epochs
 from bot.paper.config import PaperConfig
 from bot.paper.market.synthetic import SyntheticMarket
-from bot.paper.script.generate import random_script
+from bot.paper.script.generate import EVERY, random_script
 from bot.paper.state_log import FILE, StateLog
 from tests.unit.paper.scripted import ACCOUNT, START, Bench, ScriptedMarket
 
@@ -151,7 +151,7 @@ def test_faults_that_were_taken_back_stay_away(by_verb: bool) -> None:
 @given(seed=st.integers(0, 2**31))
 def test_any_random_faults_survive_a_restart(seed: int) -> None:
     bench = Bench()
-    bench.venue.play(random_script(seed, 1, per_minute=20))
+    bench.venue.play(random_script(seed, 1, per_minute=20, weights=EVERY))
     place = b'{"accountId":1001,"contractId":"CON.F.US.MNQ.Z25","type":2,"side":0,"size":1}'
     for _ in range(6):
         bench.pass_(9_000)
