@@ -61,4 +61,4 @@ def test_bars_prints_and_touches_agree_at_every_price(seed: int, begin: int, sce
         elif isinstance(each, Print) and touch is not None:
             assert each.price == (touch.ask if each.aggressor == 0 else touch.bid)
     assert touch is not None
-    assert abs(prints[0].price - behind[-1].close) <= 8
+    assert abs(prints[0].price - behind[-1].close) <= (24 if scenario == "fast" else 12)
