@@ -48,6 +48,7 @@ class MarketFeed:
         self._state, self._hub, self._market, self._bars = state, hub, market, bars
         self._days: dict[str, Day] = {}
         self._sent: dict[str, tuple[int | None, int | None, int, int]] = {}
+        self._told: dict[str, dict[str, str]] = {}
         self._news: dict[str, bool] = {}
         self._batch: list[Any] = []
         self._key: tuple[type, str, int] | None = None
@@ -104,10 +105,11 @@ class MarketFeed:
         return text.book(reset, book, self._time(book[0].ts) if book else "")
 
     def _quote(self, quote: QuoteTick) -> None:
-        """What changed of the touch, or its prices anew where only sizes did; figures after a print."""
+        """What changed of the touch, or its prices anew where only sizes did; after a print the figures that changed."""
         cid = quote.contract_id
         if not self._hub.wanted("quote", cid):
             self._sent.pop(cid, None)
+            self._told.pop(cid, None)
             return
         faults, text = self._state.faults, self._text(cid)
         bid, ask, bid_size, ask_size = self._sent.get(cid, _NOTHING)
@@ -118,13 +120,14 @@ class MarketFeed:
         self._sent[cid] = (quote.bid, quote.ask, quote.bid_size, quote.ask_size)
         members: dict[str, str] = {}
         if news and not (faults.armed and faults.active("quote.sparse", cid) is not None):
-            members = self._figures(cid, text)
+            members = self._fresh(cid, text)
         if again or quote.bid != bid:
             members["bestBid"] = text.price(quote.bid)
         if again or quote.ask != ask:
             members["bestAsk"] = text.price(quote.ask)
         if faults.armed and faults.active("quote.zero", cid) is not None:
             members.update(bestBid="0", bestAsk="null", lastPrice="0")
+            self._told.pop(cid, None)
         self._hub.publish("quote", cid, "GatewayQuote", self._stamped(text, members, quote.ts))
 
     def _stamped(self, text: ContractText, members: dict[str, str], ts: int) -> bytes:
@@ -143,6 +146,12 @@ class MarketFeed:
         if text is None:
             text = self._texts[contract_id] = ContractText(self._market.contracts[contract_id])
         return text
+
+    def _fresh(self, contract_id: str, text: ContractText) -> dict[str, str]:
+        """The figures that differ from those of the quotes before."""
+        figures, told = self._figures(contract_id, text), self._told.get(contract_id, {})
+        self._told[contract_id] = figures
+        return {name: value for name, value in figures.items() if told.get(name) != value}
 
     def _figures(self, contract_id: str, text: ContractText) -> dict[str, str]:
         day, last = self._day(contract_id), self._state.last.get(contract_id)
@@ -183,7 +192,10 @@ class MarketFeed:
         if topic != "quote" or touch is None:
             return []
         text = self._text(contract_id)
-        members = self._figures(contract_id, text)
+        figures = self._figures(contract_id, text)
+        told = self._told.get(contract_id, figures)
+        self._told[contract_id] = {name: value for name, value in told.items() if figures.get(name) == value}
+        members = dict(figures)
         members["bestBid"], members["bestAsk"] = text.price(touch.bid), text.price(touch.ask)
         self._sent[contract_id] = (touch.bid, touch.ask, touch.bid_size, touch.ask_size)
         return [self._stamped(text, members, touch.ts)]

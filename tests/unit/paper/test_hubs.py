@@ -181,6 +181,28 @@ def test_quotes_are_full_once_and_partial_afterwards() -> None:
     assert market.events() == []
 
 
+def test_a_quote_after_a_print_tells_only_the_figures_that_changed() -> None:
+    bench = Bench()
+    market = bench.listen("market", ("SubscribeContractQuotes", [MNQ]))
+    known = dict(market.events("GatewayQuote")[0]["arguments"][1])
+
+    def told(price: int, at: int) -> set[str]:
+        market.clear()
+        bench.market.add(Print(MNQ, at, price, 1, 0), QuoteTick(MNQ, at + 1, price, 5, price + 1, 5))
+        bench.pass_(2)
+        for event in market.events("GatewayQuote"):
+            known.update(event["arguments"][1])
+        return {name for event in market.events("GatewayQuote") for name in event["arguments"][1]}
+
+    at = bench.clock.now() + 1_000_000
+    assert {"lastPrice", "volume", "bestBid"} <= told(80_010, at)
+    assert told(80_010, at + 1_000_000) & {"lastPrice", "open", "high", "low", "volume"} == {"volume"}
+    late = bench.listen("market", ("SubscribeContractQuotes", [MNQ]))
+    assert late.events("GatewayQuote")[0]["arguments"][1]["lastPrice"] == 20002.5
+    assert {"lastPrice", "volume"} <= told(80_000, at + 2_000_000)
+    assert (known["lastPrice"], known["high"], known["low"]) == (20000, 20002.5, 20000)
+
+
 def test_depth_begins_with_a_reset_and_trades_come_in_arrays() -> None:
     bench = Bench()
     market = bench.listen(
