@@ -153,9 +153,11 @@ def test_live_prints_extend_history() -> None:
     five = bars_of(bench, unitNumber=5)["bars"]
     assert [(bar["t"][11:16], bar["v"]) for bar in five] == [("14:25", 50)]
     seconds = bars_of(bench, unit=1, unitNumber=30)["bars"]
-    assert [(bar["t"][11:19], bar["v"]) for bar in seconds] == [
+    assert [(bar["t"][11:19], bar["v"]) for bar in seconds[:3]] == [
         ("14:31:00", 2), ("14:30:30", 2), ("14:30:00", 2),
     ]  # fmt: skip
+    assert {bar["t"][11:16] for bar in seconds[3:]} == {f"14:{minute}" for minute in range(25, 30)}
+    assert sum(bar["v"] for bar in seconds[3:]) == 50
 
 
 def test_a_day_bar_opens_with_the_session() -> None:
