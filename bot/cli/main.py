@@ -185,6 +185,8 @@ def paper_command(
     if inspect_:
         where = state or settings.state_folder / "paper"
         finish(printer, inspect.inspect(where, printer.console, once=once))
+    if once:
+        raise typer.BadParameter("it goes with --inspect", param_hint="'--once'")
     key = settings.paper.api_key.reveal() if settings.paper.api_key else paper.DEFAULT_KEY
     folder = state or settings.state_folder / "paper"
     finish(

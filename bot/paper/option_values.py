@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 import msgspec
 
 from bot.model.errors import ConfigError
+from bot.model.instruments import INSTRUMENTS
 from bot.paper.options import PaperOptions
 
 KINDS: Final[Mapping[str, Any]] = {
@@ -40,14 +41,17 @@ def read_option(name: str, raw: Any) -> Any:
     """The value of one known option. Raises ConfigError."""
     kind = KINDS[name]
     try:
-        return msgspec.convert(_plain(kind, raw) if isinstance(raw, str) else raw, kind)
+        value = msgspec.convert(_plain(kind, raw) if isinstance(raw, str) else raw, kind)
+        if isinstance(value, dict) and not value.keys() <= INSTRUMENTS.keys():
+            raise ValueError("a root that no instrument has")
     except (ValueError, msgspec.ValidationError) as problem:
         raise ConfigError(
             f"paper option {name}",
             expected=legal(kind),
             seen=raw,
-            do=f"correct it, or leave it out for {shown(getattr(PaperOptions(), name))}",
+            do=f"correct it, or leave it out for {shown(getattr(PaperOptions(), name)) or 'none'}",
         ) from problem
+    return value
 
 
 def split_option(text: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import os
 import secrets
 import ssl
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from bot.calendar.sessions import SessionCalendar
 from bot.clock import Clock
-from bot.model.errors import BotError
+from bot.model.errors import BotError, ConfigError
 from bot.model.times import SECOND
 from bot.paper import certificates
 from bot.paper import epoch as epochs
@@ -157,8 +158,8 @@ class PaperGateway:
         site = web.TCPSite(runner, _HOST, port, ssl_context=tls)
         try:
             await site.start()
-        except OSError as problem:
-            raise BotError(
+        except (OSError, OverflowError) as problem:
+            raise ConfigError(
                 what,
                 expected="a free port of the loopback address",
                 seen=port,
@@ -212,8 +213,11 @@ class PaperGateway:
             self.failed.set_exception(problem)
 
 
-async def run(config: PaperConfig, transcript: Path | None = None, script: Path | None = None) -> None:
-    """Serve until cancelled. Writes `<state_dir>/paper.json` (mode 600) when ready.
+async def run(
+    config: PaperConfig, transcript: Path | None = None, script: Path | None = None,
+    ready: Callable[[PaperGateway], None] = lambda _gateway: None,
+) -> None:  # fmt: skip
+    """Serve until cancelled. Writes `<state_dir>/paper.json` (mode 600) when ready, and calls `ready`.
 
     Raises BotError when a port or the state folder is taken or the script cannot be run.
     """
@@ -223,6 +227,7 @@ async def run(config: PaperConfig, transcript: Path | None = None, script: Path 
     try:
         if announcement is not None:
             announce(gateway, announcement)
+        ready(gateway)
         assert gateway.failed is not None
         await gateway.failed
     finally:

@@ -8,7 +8,7 @@ import os
 import zlib
 from pathlib import Path
 
-from bot.model.errors import BotError
+from bot.model.errors import BotError, ConfigError
 
 FILE = "ledger.log"
 LARGEST = 1 << 30
@@ -22,14 +22,20 @@ class StateLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / FILE
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as problem:
+            raise ConfigError(
+                "paper state folder", expected="a folder that can be written", seen=str(problem),
+                do="correct its owner or mode, or choose another folder",
+            ) from problem  # fmt: skip
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
             os.close(self._file)
-            raise BotError(
+            raise ConfigError(
                 "paper state folder",
                 expected="a folder that no running gateway uses",
                 seen=str(folder),
@@ -37,7 +43,11 @@ class StateLog:
             ) from problem
         self.notice = ""
         self._size = 0
-        self.lines = self._read()
+        try:
+            self.lines = self._read()
+        except BotError:
+            self.close()
+            raise
 
     def append(self, line: bytes) -> None:
         """Write one line. Raises BotError when the disk takes it not or only in part."""
@@ -73,6 +83,11 @@ class StateLog:
                 break
             lines.append(line)
             sound = end + 1
+        if not lines and b"\n" in data:
+            raise ConfigError(
+                f"paper state {self.path}, line 1", expected="a record of a paper gateway with its checksum",
+                seen=data[:60], do="choose another state folder, or move this file away",
+            )  # fmt: skip
         if sound < len(data):
             self.notice = (
                 f"paper state: expected a whole record after {len(lines)} sound ones, got a damaged end; "

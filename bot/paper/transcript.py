@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from bot.model.errors import BotError
+from bot.model.errors import ConfigError
 
 # Each run of characters is looked at once, so the time grows with the text alone.
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+")
@@ -35,7 +35,7 @@ _BEARER = re.compile(r"(\bBearer\s+)([^\s\",]+)()", re.IGNORECASE)
 class Transcript:
     """Writes to `path` (mode 600), beginning anew. `now` is the host's monotonic clock.
 
-    Raises BotError when the file cannot be written.
+    Raises ConfigError when the file cannot be written.
     """
 
     def __init__(self, path: Path, now: Callable[[], int]) -> None:
@@ -45,7 +45,7 @@ class Transcript:
         try:
             self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as problem:
-            raise BotError(
+            raise ConfigError(
                 "transcript", expected="a file that can be written", seen=str(path), do="name another file"
             ) from problem
 

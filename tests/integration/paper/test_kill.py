@@ -93,3 +93,29 @@ async def test_an_orderly_end_takes_the_announcement_away(tmp_path: Path) -> Non
         gateway.process.send_signal(signal.SIGINT)
         await gateway.process.wait()
         assert not (tmp_path / "paper.json").exists()
+
+
+async def test_terminated_it_takes_its_announcement_away_and_exits_with_0(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "paper",
+        "--state",
+        str(tmp_path),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            line = await process.stderr.readline()
+            assert json.loads((tmp_path / "paper.json").read_bytes())["url"].encode() in line
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        assert await process.stderr.read() == b""
+        assert not (tmp_path / "paper.json").exists()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
