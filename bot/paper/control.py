@@ -17,6 +17,8 @@ from bot.paper.rest import bearer
 from bot.paper.scripting import Scripts
 from bot.paper.venue import PaperVenue
 
+LONGEST_MOVE_S = 86_400
+MOST_TICKS = 10**9
 TIMES = ("seconds", "after_s", "for_s", "step_s")
 _DECIMAL = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -90,18 +92,22 @@ class Control:
         """`{contract_id, price | ticks, seconds}`: price decimal text or number, seconds of venue time."""
         body = await _object(request)
         contract_id, seconds = body.get("contract_id"), body.get("seconds", 1)
-        if not isinstance(contract_id, str) or not isinstance(seconds, int | float):
-            raise BadField("market move", expected="contract_id and seconds", seen=body)
+        if not isinstance(contract_id, str):
+            raise BadField("contract_id", expected="the id of a contract with a market", seen=contract_id)
+        if type(seconds) not in (int, float) or not 0 <= seconds <= LONGEST_MOVE_S:  # type: ignore[operator]
+            raise BadField("seconds", expected=f"venue seconds from 0 to {LONGEST_MOVE_S}", seen=seconds)
         contract = self._venue.state.catalogue.find(contract_id, self._venue.state.now)
         if contract is None:
             raise BadField("contract_id", expected="a contract with a market", seen=contract_id)
         if "ticks" in body:
             target = body["ticks"]
         else:
-            target = contract.tick.ratio_ticks(*parse_decimal(str(body.get("price"))))[0]
-        if type(target) is not int:
-            raise BadField("ticks", expected="a whole number", seen=target)
-        self._venue.push(contract_id, target, float(seconds))
+            target, on_tick = contract.tick.ratio_ticks(*parse_decimal(str(body.get("price"))))
+            if not on_tick:
+                raise BadField("price", expected="a multiple of the contract's tick", seen=body["price"])
+        if type(target) is not int or abs(target) > MOST_TICKS:
+            raise BadField("ticks", expected=f"a whole number, at most {MOST_TICKS} either way", seen=target)
+        self._venue.push(contract_id, target, float(seconds))  # type: ignore[arg-type]
         return _json({"contract_id": contract_id, "ticks": target, "seconds": seconds})
 
     async def _accounts(self, _request: web.Request) -> web.Response:

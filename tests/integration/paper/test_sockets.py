@@ -242,3 +242,24 @@ async def test_a_port_in_use_is_named(gateway: PaperGateway) -> None:
     port = int(gateway.url.rsplit(":", 1)[1])
     with pytest.raises(BotError, match=f"expected a free port.*{port}"):
         await PaperGateway(PaperConfig(start_ns=START, port=port)).start()
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        {"price": "20000.10", "seconds": 1},
+        {"price": "abc"},
+        {},
+        {"ticks": 1.5},
+        {"ticks": 10**30},
+        {"ticks": 80_000, "seconds": -1},
+        {"ticks": 80_000, "seconds": 1e400},
+        {"ticks": 80_000, "seconds": True},
+        {"ticks": 80_000, "contract_id": "CON.F.US.EP.Z25"},
+        {"ticks": 80_000, "contract_id": 5},
+    ],
+)
+async def test_a_market_move_that_makes_no_sense_is_refused(client: Client, move: dict[str, Any]) -> None:
+    status, answer = await client.control("POST", "market", {"contract_id": MNQ, **move})
+    assert (status, set(answer)) == (400, {"code", "error"})
+    assert not [line for line in client.gateway.venue.ledger.lines if b'"push"' in line]
