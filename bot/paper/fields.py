@@ -52,12 +52,13 @@ def read(raw: bytes) -> Members:
 class Members:
     """One object. Required members raise BadRequest when absent or null; optional ones give None."""
 
-    __slots__ = ("_path", "_read", "_values")
+    __slots__ = ("_inner", "_path", "_read", "_values")
 
     def __init__(self, values: dict[str, Any], path: str = "$") -> None:
         self._values = {name.lower(): value for name, value in values.items()}
         self._path = path
         self._read: set[str] = set()
+        self._inner: list[Members] = []
 
     def i32(self, name: str) -> int:
         return self._required(name, self.i32_or_none(name))
@@ -110,7 +111,9 @@ class Members:
             return None
         if not isinstance(value, dict):
             raise self._bad(name, "object")
-        return Members(value, f"{self._path}.{name}")
+        inner = Members(value, f"{self._path}.{name}")
+        self._inner.append(inner)
+        return inner
 
     def whole_list(self, name: str) -> list[int] | None:
         value: list[int] | None = self._get(name)
@@ -140,8 +143,9 @@ class Members:
             raise self._bad(name, "decimal") from problem
 
     def unread(self) -> list[str]:
-        """Members that nobody asked for."""
-        return sorted(set(self._values) - self._read)
+        """Members that nobody asked for, also those of inner objects, by their paths without `$`."""
+        names = [f"{self._path}.{name}"[2:].lower() for name in set(self._values) - self._read]
+        return sorted(names + [name for inner in self._inner for name in inner.unread()])
 
     def _get(self, name: str) -> Any:
         self._read.add(name.lower())

@@ -96,6 +96,12 @@ def test_strict_fields_refuse_an_unknown_member() -> None:
     body = {"accountId": ACCOUNT, "contractId": MNQ, "type": 2, "side": 0, "size": 1}
     assert bench.send("/api/Order/place", json.dumps(body).encode()).status == 200
     assert bench.send("/api/Order/place", json.dumps({**body, "reduceOnly": True}).encode()).status == 400
+    leg = {"ticks": -40, "type": 4}
+    assert bench.send("/api/Order/place", json.dumps({**body, "stopLossBracket": leg}).encode()).status == 200
+    leg["reduceOnly"] = True
+    refused = bench.send("/api/Order/place", json.dumps({**body, "stopLossBracket": leg}).encode())
+    assert refused.status == 400
+    assert json.loads(refused.body)["errors"] == {"stoplossbracket.reduceonly": ["Unknown member."]}
 
 
 def test_the_envelope_has_its_members_in_order_and_shortest_numbers() -> None:
