@@ -106,7 +106,7 @@ def test_signalrcore_gives_up_after_one_failed_reconnect(drives: Drives) -> None
     assert [call.status for call in recording.of("/hubs/market")] == [101, 101, 101]
     assert [call.status for call in recording.of("/hubs/market/negotiate")] == [200, 200, 200, 403]
     assert recording.calls[-1].status == 403
-    assert recording.last - recording.calls[-1].request.at > 4 * SECOND, "it was asked for a try each second"
+    assert seen.printed["waited_s"] > 4, "it was asked for a try each second"
 
 
 def test_pysignalr_connects_every_way_and_hears_a_trade(drives: Drives) -> None:

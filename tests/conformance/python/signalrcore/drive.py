@@ -192,8 +192,10 @@ def reconnect(paper: Paper) -> dict[str, Any]:
     seen["after_close"] = flowing(line)
     paper.fault("hub.403", hub="market", count=1)
     paper.fault("hub.drop", hub="market", how="tcp")
+    since = time.monotonic()
     time.sleep(0.5)
     seen["after_403"] = flowing(line)
+    seen["waited_s"] = time.monotonic() - since
     return seen | {"opened": line.opened, "reconnected": line.reconnected, "factory_calls": line.asked}
 
 
