@@ -24,7 +24,7 @@ from bot.paper.config import PaperConfig
 from bot.paper.control import Control
 from bot.paper.market.feed import Market
 from bot.paper.market.synthetic import SyntheticMarket
-from bot.paper.market.tape import tape_market
+from bot.paper.market.tape import TapeMarket, tape_market
 from bot.paper.market.tape_reader import named
 from bot.paper.script.read import read
 from bot.paper.sockets import Sockets
@@ -44,7 +44,7 @@ _HOST = "127.0.0.1"
 class PaperGateway:
     """`start` binds both listeners, restores the state of `config.state_dir` and begins to move time.
 
-    With a `clock` of the caller's, time moves as that one does. `notice` tells of a damaged state's end.
+    With a `clock` of the caller's, time moves as that one does. `notice` tells of damaged ends of a state or a tape.
     Everything that crosses the public listener goes to the file `transcript`, if there is one; the script of
     the file `script` runs from the gateway's first start on.
     """
@@ -90,6 +90,8 @@ class PaperGateway:
         epoch = epochs.resumed(past, config) if past else epochs.first(config)
         self._clock = self._clock or epochs.clock_of(epoch)
         market = self._market or build_market(msgspec.structs.replace(config, start_ns=epoch.start_ns))
+        if isinstance(market, TapeMarket):
+            self.notice = "\n".join(filter(None, [self.notice, *market.notices]))
         config = msgspec.structs.replace(config, start_ns=epoch.start_ns)
         venue = self._venue = PaperVenue(config, self._clock, market, past=past or None)
         if self._log is not None:

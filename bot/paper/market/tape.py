@@ -22,6 +22,7 @@ from bot.model.quantities import Ticks
 from bot.model.times import MINUTE, SECOND
 from bot.paper.market.feed import BUY, SELL, DepthLevel, MarketEvent, QuoteTick
 from bot.paper.market.symbols import shifted
+from bot.paper.market.tape_frames import FramesTape
 from bot.paper.market.tape_player import ASSUMED_SIZE, TapePlayer
 from bot.paper.market.tape_reader import open_tape
 from bot.paper.market.tape_rows import Tape, TapeBar, TapeQuote, TapeRow, TapeTrade
@@ -43,7 +44,7 @@ class TapeMarket:
     `start_ns` re-times them so that this point lies there, and each contract becomes the one that stands
     there in its place; None keeps times and contracts. Rows before it are history. All rows are looked
     through first: raises TapeError for a wrong one, ConfigError for tapes that do not go together or when
-    nothing is left to play.
+    nothing is left to play; `notices` tell what was cut from torn ends.
     """
 
     def __init__(
@@ -61,6 +62,12 @@ class TapeMarket:
         self._recorded_day, self._played_day = calendar.risk_day(border), calendar.risk_day(self._start)
         self._learn(tapes, spans)
         _check_together(tapes, spans)
+        self.notices = [
+            f"tape {path}: its end was torn, {cut} bytes are left out"
+            for tape in tapes
+            if isinstance(tape, FramesTape)
+            for path, cut in tape.torn.items()
+        ]
         for player in self._players.values():
             player.begin(border, self._start)
         rows = heapq.merge(*map(self._ahead, tapes), key=_time_of)

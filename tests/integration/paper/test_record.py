@@ -121,6 +121,14 @@ async def test_a_recorded_session_plays_as_it_was_heard(tmp_path: Path, capsys: 
         assert again.touches[contract][2:] == once.touches[contract][2:]
         assert again.touches[contract][1][1:] == once.touches[contract][1][1:]
         assert _levels(again.books[contract]) == _levels(once.books[contract])
+    assert second.notice == ""
+
+    last = max((tmp_path / "one").iterdir())
+    last.write_bytes(last.read_bytes()[:-3])
+    torn = PaperGateway(config)
+    await torn.start()
+    await torn.stop()
+    assert f"tape {last}: its end was torn, " in torn.notice
 
 
 async def test_a_lost_connection_is_a_gap_in_the_recording(tmp_path: Path, capsys: Any) -> None:
