@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.foreign import CONTRACT
 from tests.conformance.python_clients import Drives
-from tests.conformance.recording import SECOND, Link, Recording
+from tests.conformance.recording import Link, Recording
 
 pytestmark = pytest.mark.slow
 
