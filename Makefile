@@ -25,12 +25,14 @@ run: install ## a paper session: PostgreSQL, gateway, bot and shadow worker, the
 
 test: install-test lint test-rust conformance-client test-python ## everything: lints, Rust tests, Python tests
 
-# What runs in virtual time or waits for nobody shares the cores; what runs on sockets and real time has them alone.
+# Tests in virtual time share all cores; those on sockets and real processes run two files at a time; the rest alone.
 SHARED := tests/unit tests/parity tests/simulation tests/failures
+PAIRED := tests/integration
 
 test-python:
 	@$(PY) -m pytest -n auto --dist worksteal $(SHARED) $(ARGS)
-	@$(PY) -m pytest $(addprefix --ignore=,$(SHARED)) $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(PAIRED) $(ARGS)
+	@$(PY) -m pytest $(addprefix --ignore=,$(SHARED) $(PAIRED)) $(ARGS)
 
 test-rust:
 	@if command -v cargo >/dev/null; then cd rust && cargo test --locked --workspace --quiet; \
