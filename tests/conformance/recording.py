@@ -144,13 +144,11 @@ class Recording:
         self.calls: list[Call] = []
         self.links: list[Link] = []
         self.unreadable: list[str] = []
-        self.last = 0
         waiting: dict[int, list[Call]] = {}
         open_links: dict[int, Link] = {}
         for line in path.read_text().splitlines():
             row = json.loads(line)
             number, kind = row["connection"], row["kind"]
-            self.last = max(self.last, row["at"])
             if kind == "request":
                 parts = urlsplit(row["path"])
                 message = Message(row["at"], row["headers"], row["body"])
