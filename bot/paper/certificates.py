@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bot.clock import SystemClock
-from bot.model.errors import BotError
+from bot.model.errors import ConfigError
 from bot.model.times import SECOND
 
 CertificateKind = Literal["good", "wrong_name", "expired", "unknown"]
@@ -50,7 +50,7 @@ class Tls(NamedTuple):
 
 
 def prepare(folder: Path, kind: CertificateKind, now: datetime | None = None) -> Tls:
-    """Certificates in `folder` for `now` (default: the host's time). Raises BotError when it cannot be written.
+    """Certificates in `folder` for `now` (default: the host's time). Raises ConfigError when it cannot be written.
 
     `wrong_name` is good for another host alone, `expired` has ended, `unknown` comes from an authority that
     nobody trusts; `ca_file` is that of the good authority in every case.
@@ -62,7 +62,7 @@ def prepare(folder: Path, kind: CertificateKind, now: datetime | None = None) ->
         authority = _authority(folder, now)
         served, key_file = _served(folder, kind, authority, now)
     except OSError as problem:
-        raise BotError(
+        raise ConfigError(
             "paper gateway certificates",
             expected=f"a folder that can be written: {folder}",
             seen=str(problem),

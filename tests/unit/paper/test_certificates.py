@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from bot.model.errors import BotError
+from bot.model.errors import ConfigError
 from bot.paper.certificates import CA_LIFE, SERVER_LIFE, prepare
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -102,5 +102,5 @@ def test_faulty_certificates_leave_the_good_one_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BotError, match="a folder that can be written"):
+    with pytest.raises(ConfigError, match="a folder that can be written"):
         prepare(tmp_path / "file" / "tls", "good", NOW)
