@@ -71,10 +71,10 @@ class Printer:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> Table:
-    """A plain table; None is shown as a dash, never as 0."""
+    """A plain table; None is shown as a dash, never as 0. What is too long for its column goes on below."""
     drawn = Table(title=title or None, box=None, header_style="bold", title_justify="left", pad_edge=False)
     for column in columns:
-        drawn.add_column(column, no_wrap=True)
+        drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*("-" if value is None else str(value) for value in row))
     return drawn
