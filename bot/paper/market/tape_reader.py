@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.calendar.sessions import SessionCalendar
-from bot.model.instruments import instrument
+from bot.model.instruments import INSTRUMENTS
 from bot.paper.market.symbols import Symbols
 from bot.paper.market.tape_csv import CsvTape
 from bot.paper.market.tape_dbn import DbnTape, is_dbn
@@ -16,10 +16,10 @@ from bot.paper.market.tape_rows import Tape, TapeError
 def open_tape(path: Path, root: str | None = None, calendar: SessionCalendar | None = None) -> Tape:
     """The tape at `path`: CSV, DBN, or a recording of `bot record`; with a `root` only its contracts.
 
-    Raises TapeError for a path that cannot be read, UnknownSymbol for an unknown root.
+    Raises TapeError for a path that cannot be read or an unknown root.
     """
-    if root is not None:
-        instrument(root)
+    if root is not None and root not in INSTRUMENTS:
+        raise TapeError(f"tape {path}", expected=f"one of the roots {', '.join(INSTRUMENTS)}", seen=root)
     symbols = Symbols(root, calendar or SessionCalendar.shipped())
     head = b""
     if not path.is_dir():

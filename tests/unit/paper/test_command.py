@@ -13,6 +13,7 @@ from bot.cli.paper import serve, start_of, symbols_of, tell
 from bot.model.errors import ConfigError
 from bot.model.times import format_ts
 from bot.paper.config import PaperConfig
+from bot.paper.market.tape_rows import TapeError
 from bot.paper.option_values import read_option
 from bot.paper.server import PaperGateway
 from bot.paper.state_log import FILE, StateLog
@@ -49,6 +50,12 @@ async def test_a_bad_option_is_refused_before_anything_is_bound(
         await serve(**{**USUAL, "folder": tmp_path / "state", name: value})
     assert (refusal.value.what, refusal.value.exit_code) == (what, 3)
     assert not (tmp_path / "state").exists()
+
+
+async def test_a_tape_for_an_unknown_root_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match=r"one of the roots ES, MES, .* got 'ZZZ'") as refusal:
+        await serve(**{**USUAL, "folder": tmp_path / "state", "tapes": (f"ZZZ={tmp_path / 'a.csv'}",)})
+    assert refusal.value.exit_code == 3
 
 
 def test_good_options_are_read() -> None:
