@@ -105,7 +105,7 @@ class MarketFeed:
         return text.book(reset, book, self._time(book[0].ts) if book else "")
 
     def _quote(self, quote: QuoteTick) -> None:
-        """What changed of the touch, or its prices anew where only sizes did; after a print the figures that changed."""
+        """What changed of the touch, or its prices anew where only sizes did; after a print its price and what changed."""
         cid = quote.contract_id
         if not self._hub.wanted("quote", cid):
             self._sent.pop(cid, None)
@@ -148,10 +148,10 @@ class MarketFeed:
         return text
 
     def _fresh(self, contract_id: str, text: ContractText) -> dict[str, str]:
-        """The figures that differ from those of the quotes before."""
+        """The last price, which a print makes anew, and the figures that differ from those of the quotes before."""
         figures, told = self._figures(contract_id, text), self._told.get(contract_id, {})
         self._told[contract_id] = figures
-        return {name: value for name, value in figures.items() if told.get(name) != value}
+        return {n: value for n, value in figures.items() if n == "lastPrice" or told.get(n) != value}
 
     def _figures(self, contract_id: str, text: ContractText) -> dict[str, str]:
         day, last = self._day(contract_id), self._state.last.get(contract_id)
