@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, constant_throughput, events, task
 
 USERS = 10
@@ -20,6 +22,7 @@ CONTRACT = "CON.F.US.MNQ.Z25"
 ACCOUNT = 1001
 FIGURES: dict[str, list[float]] = {}
 FAILED: list[str] = []
+ARRIVED = count()
 
 
 class Trader(FastHttpUser):
@@ -28,10 +31,11 @@ class Trader(FastHttpUser):
     wait_time = constant_throughput(RATE / USERS)
 
     def on_start(self) -> None:
-        """Log in once."""
+        """Log in once, then begin in turn: orders come evenly, not ten at an instant."""
         key = os.environ.get("BOT_PAPER_API_KEY", "paper-key")
         answer = self.client.post("/api/Auth/loginKey", json={"userName": "paper", "apiKey": key})
         self.headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+        gevent.sleep(1.0 + next(ARRIVED) / RATE)
 
     @task
     def place(self) -> None:
