@@ -196,7 +196,10 @@ def test_a_quote_after_a_print_tells_only_the_figures_that_changed() -> None:
 
     at = bench.clock.now() + 1_000_000
     assert {"lastPrice", "volume", "bestBid"} <= told(80_010, at)
-    assert told(80_010, at + 1_000_000) & {"lastPrice", "open", "high", "low", "volume"} == {"lastPrice", "volume"}
+    assert told(80_010, at + 1_000_000) & {"lastPrice", "open", "high", "low", "volume"} == {
+        "lastPrice",
+        "volume",
+    }
     late = bench.listen("market", ("SubscribeContractQuotes", [MNQ]))
     assert late.events("GatewayQuote")[0]["arguments"][1]["lastPrice"] == 20002.5
     assert {"lastPrice", "volume"} <= told(80_000, at + 2_000_000)
