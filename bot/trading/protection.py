@@ -314,8 +314,11 @@ class Watchdog:
         """Cancel legs of ours that a fresh, complete position read does not explain."""
         await self._reader.positions(at[0], "safety")
         self._guards[at].unreported_since = None
-        for order in Cover.orphans(self._picture, at):
-            await self._send(self._intents.cancel(at, order, "orphan"))
+        orphans = Cover.orphans(self._picture, at)
+        outcomes = [await self._send(self._intents.cancel(at, order, "orphan")) for order in orphans]
+        if any(outcome.kind == "refused" for outcome in outcomes):
+            # Their end was missed: asking again and again would use up the requests that could tell of it.
+            await self._reader.orders(at[0], "safety")
         self._poll(at[0], CONFIRM_S)
         self._wake_at(at, self._clock.mono() + SECOND)
 
