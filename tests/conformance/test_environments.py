@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The lock file of a client in a world of its own, without a package index."""
+    """The lock file of a client in a world of its own, without a package index; the real ones are made before."""
+    for folder in sorted(environments.CLIENTS.glob("*/requirements.txt")):
+        with suppress(NoEnvironment):
+            environment(folder.parent.name)
     monkeypatch.setattr(environments, "CLIENTS", tmp_path / "clients")
     monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "made")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
