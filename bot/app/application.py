@@ -23,7 +23,7 @@ from bot.calendar.sessions import SessionCalendar
 from bot.clock import monotonic_ns
 from bot.config.settings import Settings
 from bot.freshness import Freshness
-from bot.gateway.hubs import HubConnection, Topic
+from bot.gateway.hubs import HubConnection, Topic, market_topics, user_topics
 from bot.history import HistoryGaps, HistoryLoader
 from bot.legacy.market_data import PythonBarConverter
 from bot.legacy.order_execution import PythonOrderExecution
@@ -220,15 +220,9 @@ class Application:
 
     async def _connect_hubs(self) -> None:
         addresses, venue = self.venue.addresses, self.venue
-        ids = [contract.id for contract in self.contracts]
-        user: list[Topic] = [("SubscribeAccounts", [])] + [
-            (f"Subscribe{what}", [self.account.id]) for what in ("Orders", "Positions", "Trades")
-        ]
-        market: list[Topic] = [
-            (f"SubscribeContract{what}", [id_]) for id_ in ids for what in ("Quotes", "Trades", "MarketDepth")
-        ]
+        market = market_topics([contract.id for contract in self.contracts])
         wanted: list[tuple[Hub, str, list[Topic]]] = [
-            ("user", addresses.user_hub, user), ("market", addresses.market_hub, market),
+            ("user", addresses.user_hub, user_topics([self.account.id])), ("market", addresses.market_hub, market),
         ]  # fmt: skip
         for hub, url, topics in wanted:
             connection = HubConnection(

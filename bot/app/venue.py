@@ -96,11 +96,14 @@ class Venue:
         await self.transport.close()
 
 
-async def connect(settings: Settings) -> Venue:
-    """Addresses, clock and a session that is logged in. Raises ConfigError, AuthError, VenueUnreachable."""
+async def connect(settings: Settings, line: type[AiohttpTransport] = AiohttpTransport) -> Venue:
+    """Addresses, clock and a session that is logged in, over the given kind of transport.
+
+    Raises ConfigError, AuthError, VenueUnreachable.
+    """
     addresses = addresses_of(settings)
     tls = trusted(addresses.ca_file)
-    transport = AiohttpTransport(addresses.rest, tls)
+    transport = line(addresses.rest, tls)
     try:
         clock = await paper_clock(transport) if addresses.paper else SystemClock()
         venue = Venue(addresses, clock, settings, transport, tls)

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from bot.app.venue import Addresses, Venue, addresses_of, paper_clock
+from bot.app.venue import Venue, connect
 from bot.cli import tables
 from bot.cli.document import Printer
-from bot.clock import SECOND, SystemClock
+from bot.clock import SECOND
 from bot.config.settings import Settings
 from bot.gateway.credentials import Token
-from bot.gateway.hubs import HubConnection, Topic
+from bot.gateway.hubs import HubConnection, Topic, market_topics, user_topics
 from bot.gateway.recorder import ReadOnlyTransport, Recorder
 from bot.model.errors import UsageError, VenueUnreachable
 from bot.model.events import Hub
@@ -27,8 +27,6 @@ INCOMPLETE: Final = 11
 CONNECT_NS: Final = 60 * SECOND
 FLUSH_S: Final = 1.0
 _SYNC_EVERY: Final = 5
-_MARKET: Final = ("SubscribeContractQuotes", "SubscribeContractTrades", "SubscribeContractMarketDepth")
-_USER: Final = ("SubscribeOrders", "SubscribePositions", "SubscribeTrades")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,24 +43,17 @@ async def record(settings: Settings, printer: Printer, plan: Plan) -> int:
     """Record and print the summary; exit 11 when the bound ended it. Raises BotError."""
     if not plan.symbols or (plan.seconds is not None and plan.seconds <= 0):
         raise UsageError("record", expected="symbols, and seconds above 0", seen=(plan.symbols, plan.seconds))
-    addresses = addresses_of(settings)
-    transport = ReadOnlyTransport(addresses.rest)
+    venue = await connect(settings, ReadOnlyTransport)
     try:
-        clock = await paper_clock(transport) if addresses.paper else SystemClock()
-        venue = Venue(addresses, clock, settings, transport)
-        try:
-            await venue.session.login()
-            data = await _record(settings, venue, addresses, plan)
-        finally:
-            await venue.session.close()
+        data = await _record(settings, venue, plan)
     finally:
-        await transport.close()
+        await venue.close()
     full = data["ended"] == "full"
     warnings = ["the bound of all files is reached"] if full else []
     return printer.result(data, tables.recording, warnings=warnings, exit_code=INCOMPLETE if full else 0)
 
 
-async def _record(settings: Settings, venue: Venue, addresses: Addresses, plan: Plan) -> dict[str, Any]:
+async def _record(settings: Settings, venue: Venue, plan: Plan) -> dict[str, Any]:
     tokens: list[Token] = [await venue.session.token()]
     venue.session.listeners.append(tokens.append)
     key = settings.auth.api_key
@@ -75,7 +66,7 @@ async def _record(settings: Settings, venue: Venue, addresses: Addresses, plan: 
             writer, venue.clock, lambda: [*(token.text for token in tokens), key.reveal() if key else ""]
         )
         recorder.note("begin", f"{', '.join(wanted)}; {len(contracts)} contracts, {len(accounts)} accounts")
-        hubs = _hubs(venue, addresses, recorder, wanted, accounts)
+        hubs = _hubs(venue, recorder, wanted, accounts)
         for hub in hubs:
             await hub.start()
         try:
@@ -94,19 +85,17 @@ async def _record(settings: Settings, venue: Venue, addresses: Addresses, plan: 
     }  # fmt: skip
 
 
-def _hubs(
-    venue: Venue, addresses: Addresses, recorder: Recorder, contracts: list[str], accounts: list[int]
-) -> list[HubConnection]:
-    topics: dict[Hub, list[Topic]] = {
-        "user": [("SubscribeAccounts", []), *((each, [account]) for account in accounts for each in _USER)],
-        "market": [(each, [contract]) for contract in contracts for each in _MARKET],
+def _hubs(venue: Venue, recorder: Recorder, contracts: list[str], accounts: list[int]) -> list[HubConnection]:
+    addresses = venue.addresses
+    topics: dict[Hub, tuple[str, list[Topic]]] = {
+        "user": (addresses.user_hub, user_topics(accounts)),
+        "market": (addresses.market_hub, market_topics(contracts)),
     }
-    urls = {"user": addresses.user_hub, "market": addresses.market_hub}
     hubs = []
-    for name, wanted in topics.items():
+    for name, (url, wanted) in topics.items():
         hub = HubConnection(
-            name, urls[name], venue.session, venue.clock, recorder.on_records, recorder.on_state,
-            random=SystemRandom(),
+            name, url, venue.session, venue.clock, recorder.on_records, recorder.on_state,
+            random=SystemRandom(), tls=venue.tls,
         )  # fmt: skip
         hub.set_topics(wanted)
         hubs.append(hub)

@@ -31,6 +31,20 @@ from bot.model.events import Hub
 
 HubState = Literal["up", "down", "overflow"]
 Topic = tuple[str, list[Any]]
+
+
+def user_topics(accounts: Sequence[int]) -> list[Topic]:
+    """The accounts of the user, and orders, positions and half-turns of each of these."""
+    each = ("Orders", "Positions", "Trades")
+    return [("SubscribeAccounts", []), *((f"Subscribe{what}", [id_]) for id_ in accounts for what in each)]
+
+
+def market_topics(contracts: Sequence[str]) -> list[Topic]:
+    """Quotes, prints and depth of each contract."""
+    each = ("Quotes", "Trades", "MarketDepth")
+    return [(f"SubscribeContract{what}", [id_]) for id_ in contracts for what in each]
+
+
 OnRecords = Callable[[Hub, int, list[Arrived]], None]
 OnState = Callable[[Hub, HubState, int, str], None]
 

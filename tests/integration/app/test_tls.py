@@ -32,6 +32,9 @@ def test_a_bot_runs_on_a_gateway_behind_tls(secured: Gateway, tmp_path: Path) ->
     assert bot.stop() == 0
     code, document = bot.command("positions")
     assert (code, document["data"]["items"]) == (0, [])
+    code, document = bot.command("record", "--symbols", "MNQ", "--for", "2", "--out", str(tmp_path / "tape"))
+    assert code == 0, document
+    assert document["data"]["frames"]["market"] > 0
 
 
 def test_a_bot_does_not_start_where_the_certificate_does_not_hold(tmp_path: Path) -> None:
