@@ -86,16 +86,20 @@ class Pipeline:
         """
         for record, received, arrived in records:
             self.records += 1
-            failures = self.failures
-            with self._counted(f"a record of the {hub} hub could not be handled"):
+            try:
                 for event in self._processor.feed(hub, record, TsNs(received)):
                     self._on_event(event, TsNs(received))
-            if self.failures > failures and hub == "market":
-                with self._counted("open bars could not be marked"):
-                    for contract_id in self._contracts:
-                        self._bars.feed_down(contract_id, TsNs(received))
-                        self._bars.feed_up(contract_id, TsNs(received))
+            except Exception as problem:
+                self._failed(f"a record of the {hub} hub could not be handled", problem)
+                if hub == "market":
+                    self._mark_open_bars(TsNs(received))
             self.frame_ns.add(self._clock.host_mono() - arrived)
+
+    def _mark_open_bars(self, now: TsNs) -> None:
+        with self._counted("open bars could not be marked"):
+            for contract_id in self._contracts:
+                self._bars.feed_down(contract_id, now)
+                self._bars.feed_up(contract_id, now)
 
     def feed_up(self, now: TsNs) -> None:
         """The market hub is connected and subscribed since `now`."""
@@ -186,6 +190,9 @@ class Pipeline:
         try:
             yield
         except Exception as problem:
-            self.failures += 1
-            log.exception("pipeline.failed", what=what, problem=str(problem))
-            self._desk.doubt(what)
+            self._failed(what, problem)
+
+    def _failed(self, what: str, problem: Exception) -> None:
+        self.failures += 1
+        log.exception("pipeline.failed", what=what, problem=str(problem))
+        self._desk.doubt(what)

@@ -50,20 +50,27 @@ class FeedWatch:
         age = self.age_ns()
         if age is None or age <= TELL_NS:
             return None
-        return f"no quote for {age // SECOND} s while the market is open"
+        return _silence(age)
 
     def look(self, *, up: bool) -> None:
         """Renew an `up` connection without quotes; called a few times a second."""
-        age, now = self.age_ns(), self._clock.now()
+        now = self._clock.now()
         if not up:
             self._tried = now
             return
         if self._newest() > self._tried + _SNAPSHOT_NS:
             self._patience = RENEW_NS
-        if age is not None and age >= RENEW_NS and now - self._tried >= self._patience:
+        if now - self._tried < self._patience:
+            return
+        age = self.age_ns()
+        if age is not None and age >= RENEW_NS:
             self._tried = now
             self._patience = min(2 * self._patience, _LONGEST_NS)
-            self._renew(f"no quote for {age // SECOND} s while the market is open")
+            self._renew(_silence(age))
 
     def _newest(self) -> int:
         return max((quote.received for quote in self._quotes.values()), default=self._began)
+
+
+def _silence(age_ns: int) -> str:
+    return f"no quote for {age_ns // SECOND} s while the market is open"

@@ -123,17 +123,15 @@ def depth_view(contract: Contract, depth: Depth | None, quote: Quote | None, now
         sides: list[list[dict[str, Any]]] = [
             [] if ticks is None else [{"price": price(contract, ticks), "size": None}] for ticks in ends
         ]
-        received = quote.received if quote else None
     else:
         sides = [
             [{"price": price(contract, each.price), "size": each.size} for each in side]
             for side in (depth.bids, depth.asks)
         ]
-        received = depth.received
+    newest = quote if depth is None else depth
     return {
         "symbol": contract.root, "bids": sides[0], "asks": sides[1],
-        "ts": None if received is None else stamp(received),
-        "age_ms": None if received is None else max(0, (now - received) // MILLISECOND),
+        "ts": None if newest is None else stamp(newest.received), "age_ms": age_ms(newest, now),
         "source": "depth" if depth is not None else "quote" if quote is not None else None,
     }  # fmt: skip
 
@@ -154,8 +152,8 @@ def price(contract: Contract | None, ticks: int | None) -> str | None:
     return None if ticks is None or contract is None else contract.tick.format(ticks)
 
 
-def age_ms(quote: Quote | None, now: int) -> int | None:
-    return None if quote is None else max(0, (now - quote.received) // MILLISECOND)
+def age_ms(seen: Quote | Depth | None, now: int) -> int | None:
+    return None if seen is None else max(0, (now - seen.received) // MILLISECOND)
 
 
 def stamp(ts: int) -> str:
