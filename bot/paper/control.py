@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -19,8 +18,6 @@ from bot.paper.venue import PaperVenue
 
 LONGEST_MOVE_S = 86_400
 MOST_TICKS = 10**9
-TIMES = ("seconds", "after_s", "for_s", "step_s")
-_DECIMAL = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -78,7 +75,7 @@ class Control:
         return _json(self._venue.faults.armed)
 
     async def _inject(self, request: web.Request) -> web.Response:
-        return _json(self._venue.inject(_numbers(await _object(request))))
+        return _json(self._venue.inject(await _object(request)))
 
     async def _clear(self, _request: web.Request) -> web.Response:
         self._venue.faults.clear()
@@ -126,16 +123,6 @@ async def _object(request: web.Request) -> dict[str, object]:
     if not isinstance(body, dict):
         raise BadField("body", expected="a JSON object", seen=type(body).__name__)
     return body
-
-
-def _numbers(body: dict[str, object]) -> dict[str, object]:
-    """Seconds that came as decimal text, which keeps prices exact, as numbers."""
-    return {
-        name: float(value)
-        if name in TIMES and isinstance(value, str) and _DECIMAL.fullmatch(value)
-        else value
-        for name, value in body.items()
-    }
 
 
 def _json(value: object) -> web.Response:

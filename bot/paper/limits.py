@@ -102,10 +102,15 @@ class Limits:
             account.high = equity
             self._state.save_account(account, ts, event=False)
         if floor is not None and equity <= floor:
-            account.breached = True
+            self.lock(account, ts, for_good=True)
         elif account.dll is not None and not account.locked and equity - account.day_start <= -account.dll:
-            account.locked = True
+            self.lock(account, ts, for_good=False)
+
+    def lock(self, account: AccountRow, ts: int, *, for_good: bool) -> None:
+        """No more trading until the next day or for good; orders are cancelled, positions closed."""
+        if for_good:
+            account.breached = True
         else:
-            return
+            account.locked = True
         self._state.save_account(account, ts)
         self._shut(account.id, ts, "limit")

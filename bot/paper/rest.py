@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from bot.paper import fields, spoiling
 from bot.paper.answers import Answer, refused
@@ -43,8 +44,9 @@ _SCALARS = {
 }
 
 
-class Call(NamedTuple):
-    """One request on its way; `bearer` is the token's text."""
+@dataclass(frozen=True)
+class Call:
+    """One request on its way."""
 
     method: str
     path: str
@@ -52,6 +54,11 @@ class Call(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     ts: int
+
+    @cached_property
+    def whose(self) -> tuple[int | None, str | None]:
+        """The account and the contract that it names."""
+        return spoiling.whose(self.body)
 
 
 class Rest:
@@ -203,7 +210,7 @@ class Rest:
         faults = self._state.faults
         if not faults.armed:
             return None
-        struck = faults.strike(kind, call.endpoint, *spoiling.whose(call.body))
+        struck = faults.strike(kind, call.endpoint, *call.whose)
         if struck is not None:
             row.fault = kind
         return struck

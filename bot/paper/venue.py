@@ -269,13 +269,8 @@ class PaperVenue:
         self._matching.market(held.account, held.contract, -held.net, "limit", self.state.now)
 
     def lock_account(self, account: AccountRow, *, for_good: bool) -> None:
-        """What a loss limit does: no more trading until the next day or for good, orders cancelled, all closed."""
-        if for_good:
-            account.breached = True
-        else:
-            account.locked = True
-        self.state.save_account(account, self.state.now)
-        self._matching.shut(account.id, self.state.now, "limit")
+        """What a loss limit does, now."""
+        self._matching.limits.lock(account, self.state.now, for_good=for_good)
 
     def reset_depth(self) -> None:
         """Begin the books of all subscribers anew."""
