@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,15 +16,16 @@ NODE, RUST = HERE / "node", HERE / "rust"
 TARGET = HERE.parents[1] / "rust" / "target" / "conformance"
 
 
+def without(reason: str) -> NoReturn:
+    """Something that the test needs is missing: it is skipped on a workstation and fails in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def need(tool: str) -> str:
-    """The path of a command. Without it the test is skipped on a workstation and fails in CI."""
-    path = shutil.which(tool)
-    if path is None:
-        reason = f"{tool} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    """The path of a command; ends the test where it is missing."""
+    return shutil.which(tool) or without(f"{tool} is not installed")
 
 
 @cache

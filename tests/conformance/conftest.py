@@ -12,7 +12,7 @@ import pytest
 
 from bot.paper.server import PaperGateway
 from tests.conformance.builds import HERE
-from tests.conformance.foreign import ACCOUNT, CONTRACT, SINCE, START, paper
+from tests.conformance.foreign import ACCOUNT, CONTRACT, SINCE, START, paper, settings_of
 from tests.conformance.idling import Idling
 from tests.conformance.python_clients import drives
 
@@ -54,18 +54,8 @@ def run(gateway: PaperGateway) -> Run:
     """Run a client with the gateway's settings as its argument; returns the JSON that it prints."""
 
     async def run_client(*command: str, timeout_s: float = 90.0) -> dict[str, Any]:
-        settings = {
-            "url": gateway.url,
-            "control": gateway.control_url,
-            "controlToken": gateway.control_token,
-            "userName": "paper",
-            "apiKey": "paper-key",
-            "accountId": ACCOUNT,
-            "contractId": CONTRACT,
-            "since": SINCE,
-            "until": START,
-        }
-        printed = await output(*command, json.dumps(settings), timeout_s=timeout_s)
+        settings = settings_of(gateway, control=gateway.control_url, controlToken=gateway.control_token)
+        printed = await output(*command, settings, timeout_s=timeout_s)
         return json.loads(printed.splitlines()[-1])
 
     return run_client

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from bot.paper.options import PaperOptions
+from tests.conformance.builds import without
 from tests.conformance.environments import NoEnvironment, environment
 from tests.conformance.stage import LONGEST_S, Drive, Seen, play
 
@@ -62,7 +62,7 @@ class Drives:
         try:
             return self._played[name].result(2 * LONGEST_S)
         except NoEnvironment as problem:
-            return without(problem)
+            return without(str(problem))
 
     def end(self) -> None:
         """Nothing of a drive stays."""
@@ -92,13 +92,6 @@ class Drives:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
         await self._loop.shutdown_default_executor()
-
-
-def without(problem: NoEnvironment) -> NoReturn:
-    """A missing environment ends the test: skipped on a workstation, failed in CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(str(problem))
-    pytest.skip(str(problem))
 
 
 @pytest.fixture(scope="session")

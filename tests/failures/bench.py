@@ -29,7 +29,7 @@ from bot.gateway.rest import RestClient
 from bot.gateway.session import VenueSession
 from bot.gateway.signalr import UpgradeRefused
 from bot.gateway.transport import RawReply, TransportFailure
-from bot.legacy.database.outbox import Alarm, Outbox
+from bot.legacy.database.outbox import Alarm
 from bot.model.events import Hub
 from bot.model.secret import Secret
 from bot.model.times import SECOND, parse_ts
@@ -37,14 +37,14 @@ from bot.paper.config import PaperConfig, PaperOptions
 from bot.paper.hub import HubRefused
 from bot.paper.market.synthetic import SyntheticMarket
 from bot.paper.venue import PaperVenue
-from bot.ports import Store
 from bot.trading.intent_log import Durability, IntentLog
 from bot.trading.lease import AccountLock
 from bot.trading.record_file import Damage, RecordFile
 from tests.integration.gateway.conftest import Listener
 from tests.simulation.loop import run
-from tests.simulation.media import MemoryMedium
+from tests.simulation.media import MemoryMedium, inline
 from tests.simulation.memory_store import MemoryStore
+from tests.simulation.whole.storage import MemoryStorage
 
 CALENDAR = SessionCalendar.shipped()
 START = parse_ts("2025-11-04T14:00:00Z")
@@ -120,7 +120,7 @@ class Bench:
             folder=folder,
         )  # fmt: skip
         wires = Wires(
-            connect=self._connect, hub=self._wire, storage=_MemoryStorage, intents=_intents,
+            connect=self._connect, hub=self._wire, storage=_storage, intents=_intents,
             lock=lambda user, id_: AccountLock.acquire(user, id_, folder / "locks"), threads=False,
         )  # fmt: skip
         return Application(made, serve=False, wires=wires)
@@ -246,28 +246,10 @@ class MemoryLink:
                 self._session.drop()
 
 
-class _MemoryStorage:
-    def __init__(self, settings: Settings, clock: Clock, folder: Path, alarm: Alarm) -> None:
-        self.store: Store = MemoryStore(clock.now())  # type: ignore[assignment]
-        self.outbox = Outbox(self.store, clock, alarm)
-        self.schema, self.pid = 0, None
-        self._task: asyncio.Task[None] | None = None
-
-    async def open(self) -> None:
-        await self.store.open()
-        self._task = asyncio.create_task(self.outbox.run(), name="outbox")
-
-    async def close(self) -> None:
-        await self.outbox.flush(5.0)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+def _storage(settings: Settings, clock: Clock, folder: Path, alarm: Alarm) -> MemoryStorage:
+    return MemoryStorage(MemoryStore(clock.now()), clock, alarm, settings.database.grace)
 
 
 def _intents(folder: Path, clock: Clock, durability: Durability) -> tuple[IntentLog, Damage | None]:
-    log = IntentLog(RecordFile(MemoryMedium()), clock, durability=durability, offload=_inline)
+    log = IntentLog(RecordFile(MemoryMedium()), clock, durability=durability, offload=inline)
     return log, log.replay()
-
-
-async def _inline(work: Callable[[], None]) -> None:
-    work()

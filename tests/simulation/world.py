@@ -49,7 +49,7 @@ from bot.trading.lease import AccountLock
 from bot.trading.record_file import RecordFile
 from bot.trading.settings import TradingSettings
 from tests.simulation.loop import Killed
-from tests.simulation.media import MemoryMedium
+from tests.simulation.media import MemoryMedium, MortalMedium, inline
 from tests.simulation.scripted import ScriptedMarket
 
 START = parse_ts("2025-11-04T15:00:00Z")
@@ -228,7 +228,7 @@ class Process:
         )
         self.stream = PythonStreamProcessor()
         self.stream.set_contracts(contracts)
-        self.log = IntentLog(RecordFile(ProcessMedium(world.medium, self)), clock, offload=_inline)
+        self.log = IntentLog(RecordFile(MortalMedium(world.medium, self.pass_)), clock, offload=inline)
         self.damage = self.log.replay()
         self.gate = Gate(
             CALENDAR,
@@ -323,39 +323,6 @@ class Process:
         for link in self.links:
             link.cut()
         self.lock.release()
-
-
-class ProcessMedium:
-    """The world's disk as a process sees it; a process may die before, inside or after a write."""
-
-    def __init__(self, medium: MemoryMedium, process: Process) -> None:
-        self._medium, self._process = medium, process
-        self.writes = 0
-
-    def read(self) -> bytes:
-        return self._medium.read()
-
-    def write(self, offset: int, data: bytes) -> None:
-        self.writes += 1
-        self._process.pass_("before a write")
-        half = len(data) // 2
-        self._medium.write(offset, data[:half])
-        self._process.pass_("inside a write")
-        self._medium.write(offset + half, data[half:])
-        self._process.pass_("after a write")
-
-    def reserve(self, size: int) -> None:
-        self._medium.reserve(size)
-
-    def sync(self) -> None:
-        self._medium.sync()
-
-    def close(self) -> None:
-        """The world keeps it."""
-
-
-async def _inline(work: Callable[[], None]) -> None:
-    work()
 
 
 def enter(

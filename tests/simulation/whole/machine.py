@@ -19,7 +19,7 @@ from bot.trading.intent_log import Durability, IntentLog
 from bot.trading.lease import AccountLock
 from bot.trading.record_file import Damage, RecordFile
 from tests.simulation.loop import PROCESS, Killed
-from tests.simulation.media import MemoryMedium
+from tests.simulation.media import MemoryMedium, MortalMedium, inline
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.whole.clock import MachineClock
 from tests.simulation.whole.storage import MemoryStorage, SlowStore
@@ -170,47 +170,14 @@ class Process:
         return MemoryStorage(self.machine.store, clock, alarm, settings.database.grace)
 
     def _intents(self, folder: Path, clock: Clock, durability: Durability) -> tuple[IntentLog, Damage | None]:
-        medium = _ProcessMedium(self.machine.medium, self)
-        log = IntentLog(RecordFile(medium), clock, durability=durability, offload=_inline)
+        medium = MortalMedium(self.machine.medium, self.pass_, self.alive)
+        log = IntentLog(RecordFile(medium), clock, durability=durability, offload=inline)
         return log, log.replay()
 
     def _lock(self, user: str, account_id: int) -> AccountLock:
         lock = AccountLock.acquire(user, account_id, self.machine.folder / "locks")
         self._locks.append(lock)
         return lock
-
-
-class _ProcessMedium:
-    """The machine's disk as one process sees it, which may die before, inside or after a write."""
-
-    def __init__(self, medium: MemoryMedium, process: Process) -> None:
-        self._medium, self._process = medium, process
-
-    def read(self) -> bytes:
-        return self._medium.read()
-
-    def write(self, offset: int, data: bytes) -> None:
-        self._process.pass_("before a write")
-        half = len(data) // 2
-        self._medium.write(offset, data[:half])
-        self._process.pass_("inside a write")
-        self._medium.write(offset + half, data[half:])
-        self._process.pass_("after a write")
-
-    def reserve(self, size: int) -> None:
-        self._process.alive()
-        self._medium.reserve(size)
-
-    def sync(self) -> None:
-        self._process.alive()
-        self._medium.sync()
-
-    def close(self) -> None:
-        """The machine keeps it."""
-
-
-async def _inline(work: Callable[[], None]) -> None:
-    work()
 
 
 def _settings(world: World, folder: Path) -> Settings:

@@ -32,7 +32,7 @@ class SlowStore:
 class MemoryStorage:
     """What the application opens: the machine's store with the outbox of this process."""
 
-    def __init__(self, store: SlowStore, clock: Clock, alarm: Alarm, grace_s: float) -> None:
+    def __init__(self, store: SlowStore | MemoryStore, clock: Clock, alarm: Alarm, grace_s: float) -> None:
         self.store: Store = store  # type: ignore[assignment]
         self.outbox = Outbox(self.store, clock, alarm, grace_s=grace_s)
         self.schema = 0
